@@ -1,0 +1,75 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "peerwright/base/result.hpp"
+#include "peerwright/broker/message.hpp"
+
+namespace peerwright::broker {
+
+// The end of a partition was reached: everything below `position.offset` was handed out (also past transaction
+// markers).
+struct EndOfPartition {
+  Position position;
+};
+// A partition that cannot be read on, such as one whose position lies outside the log: code `offset_out_of_range`.
+struct PartitionFault {
+  Partition partition;
+  Error error;
+};
+struct Nothing {};
+using Polled = std::variant<Nothing, Message, EndOfPartition, PartitionFault>;
+
+// Called from poll(), on its thread. Errors are the listener's own business: a partition without an answer is not read.
+class AssignmentListener {
+ public:
+  virtual ~AssignmentListener() = default;
+  // Where to begin with each partition; those left out stay assigned, but are not read.
+  virtual std::vector<Position> assigned(const std::vector<Partition>& partitions) = 0;
+  // They are gone, or about to go: nothing of them that is not committed counts.
+  virtual void revoked(const std::vector<Partition>& partitions) = 0;
+};
+
+// A member of a consumer group that reads committed messages from positions that its owner keeps elsewhere. Eager
+// `range` assignment, no automatic commits, `auto.offset.reset=error`. One thread uses it; the listener outlives it.
+class Consumer {
+ public:
+  // Joins when first polled. Errors: `kafka_setting_invalid`.
+  static Result<std::unique_ptr<Consumer>> create(const Connection& connection, const std::string& group,
+                                                  const std::vector<std::string>& topics, AssignmentListener& listener);
+  // Leaves the group; waits for that at most kCloseDeadline, then abandons the handle (librdkafka's close can hang).
+  virtual ~Consumer() = default;
+
+  // The next message or sign, waiting at most `timeout`. An unreachable broker is Nothing (librdkafka reconnects by
+  // itself), with a line in the log when it begins and when it ends. Error: `kafka_fatal` (never: make a new Consumer).
+  virtual Result<Polled> poll(std::chrono::milliseconds timeout) = 0;
+
+  // Paused partitions deliver nothing, while poll() keeps the membership alive.
+  virtual void pause() = 0;
+  virtual void resume() = 0;
+  // Throws away what was fetched and begins anew at `positions`, for all that is assigned; like an answer of
+  // assigned().
+  virtual Result<void> restart_at(const std::vector<Position>& positions) = 0;
+  [[nodiscard]] virtual std::vector<Partition> assignment() const = 0;
+
+  // For lag displays and KEDA only; our own positions live in Postgres. Does not wait.
+  virtual void commit(const std::vector<Position>& positions) = 0;
+
+  struct Watermarks {
+    std::int64_t low = 0;   // first offset in the log
+    std::int64_t high = 0;  // the next one to be written
+  };
+  // Asked of the broker anew. Errors (later): `kafka_unreachable`.
+  virtual Result<Watermarks> watermarks(const Partition& partition, std::chrono::milliseconds timeout) = 0;
+  virtual Result<std::string> cluster_id(std::chrono::milliseconds timeout) = 0;
+
+  static constexpr std::chrono::seconds kCloseDeadline{5};
+};
+
+}  // namespace peerwright::broker

@@ -1,0 +1,9 @@
+#pragma once
+
+namespace peerwright::cli {
+
+// The command line: reads it, runs its command and answers the exit code of the process (src/cli/exit.hpp). Call it
+// once, from main(), before any thread is started.
+int main(int argc, char** argv);
+
+}  // namespace peerwright::cli

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "peerwright/base/result.hpp"
+#include "peerwright/base/secret.hpp"
+
+namespace peerwright::ssh {
+
+struct Target {
+  std::string host;  // name or address
+  int port = 22;
+  std::string user = "root";
+  std::string host_key;  // pinned: "ssh-ed25519 AAAA..." (a third word is ignored); never trusted on first use
+};
+
+struct Timeouts {
+  std::chrono::milliseconds connect{5000};    // TCP, key exchange and login together
+  std::chrono::milliseconds dead_peer{3000};  // unacknowledged bytes: TCP_USER_TIMEOUT
+};
+
+struct ExecResult {
+  std::optional<int> exit_status;  // nullopt: unknown (signal, cut connection); never to be taken for success
+  std::string out;
+  std::string err;  // bounded, for messages
+};
+
+// An open SSH session to one host. One thread at a time may use it; different sessions are independent of each other.
+// Reads neither the user's nor the system's SSH configuration, no agent, no known_hosts.
+class Session {
+ public:
+  // Errors: `ssh_unreachable` (later; also when the server resets us for MaxStartups), `ssh_host_key_changed` (never;
+  // nothing was sent after the key exchange), `ssh_login_refused` (never), `ssh_key_invalid` (never),
+  // `ssh_host_key_invalid` (never: the pinned text is no key).
+  static Result<std::unique_ptr<Session>> connect(const Target& target, const Secret& private_key,
+                                                  const Timeouts& timeouts);
+  virtual ~Session() = default;
+
+  // Runs `command`, writes `input` to its standard input, closes that, and reads until the command has ended or
+  // `deadline` passes. A command may end without having read its input. The first `kMaxErrorOutputBytes` of its error
+  // output are kept; more than `kMaxOutputBytes` of output is an error. Errors, all `later`:
+  //   `ssh_channel_failed`  no byte of `command` was sent: nothing happened on the host
+  //   `ssh_in_doubt`        the command may or may not have run; it may be running still
+  // After an error the session is of no more use: broken() is true.
+  virtual Result<ExecResult> exec(std::string_view command, std::string_view input,
+                                  std::chrono::milliseconds deadline) = 0;
+  [[nodiscard]] virtual bool broken() const = 0;
+};
+
+inline constexpr std::size_t kMaxOutputBytes = std::size_t{16} * 1024 * 1024;
+inline constexpr std::size_t kMaxErrorOutputBytes = 4096;
+
+// The constant script that carries out a push (src/ssh/scripts/push.sh), for wireguard::exec_command.
+std::string_view push_script();
+
+}  // namespace peerwright::ssh

@@ -1,0 +1,107 @@
+#include "config_table.hpp"
+
+namespace peerwright::config {
+namespace {
+
+constexpr bool kLive = true;
+constexpr bool kRestart = false;
+
+// key, default, help, field, min, max, unit, reloads, needed, shape
+constexpr Setting kSettings[] = {
+    {"kafka.brokers", "", "Where the cluster is found: host:port,host:port.",
+     [](Config& c) -> std::string& { return c.kafka.brokers; }, 0, 0, "", kRestart, Needed::always},
+    {"kafka.group", "peerwright", "The consumer group; all workers of an installation share it.",
+     [](Config& c) -> std::string& { return c.kafka.group; }},
+    {"kafka.event_topics", "peerwright.events", "The topics that events are read from.",
+     [](Config& c) -> std::vector<std::string>& { return c.kafka.event_topics; }, 0, 0, "", kRestart, Needed::no,
+     Shape::topic},
+    {"kafka.status_topic", "peerwright.status", "Where statuses and rejections go.",
+     [](Config& c) -> std::string& { return c.kafka.status_topic; }, 0, 0, "", kRestart, Needed::no, Shape::topic},
+    {"kafka.audit_topic", "peerwright.audit", "Where the audit goes; keep this topic without limit.",
+     [](Config& c) -> std::string& { return c.kafka.audit_topic; }, 0, 0, "", kRestart, Needed::no, Shape::topic},
+    {"kafka.dead_letter_topic", "peerwright.dead-letters", "Where it is told which messages could not be executed.",
+     [](Config& c) -> std::string& { return c.kafka.dead_letter_topic; }, 0, 0, "", kRestart, Needed::no, Shape::topic},
+    {"kafka.properties", "", "librdkafka's own properties, such as security.protocol; no secrets.",
+     [](Config& c) -> std::map<std::string, std::string>& { return c.kafka.properties; }},
+    {"kafka.secret_property_files", "", "librdkafka property to the file that holds its value: sasl.password.",
+     [](Config& c) -> std::map<std::string, std::string>& { return c.kafka.secret_property_files; }, 0, 0, "", kRestart,
+     Needed::no, Shape::file},
+
+    {"postgres.dsn", "", "libpq's connection string or URI, without a password.",
+     [](Config& c) -> std::string& { return c.postgres.dsn; }, 0, 0, "", kRestart, Needed::always, Shape::dsn},
+    {"postgres.password_file", "", "The file that holds the password; none for peer or certificate logins.",
+     [](Config& c) -> std::string& { return c.postgres.password_file; }, 0, 0, "", kLive, Needed::no, Shape::file},
+
+    {"ssh.private_key_file", "", "The private key that logs in to the hosts.",
+     [](Config& c) -> std::string& { return c.ssh.private_key_file; }, 0, 0, "", kLive, Needed::by_deliver,
+     Shape::file},
+    {"ssh.connect_timeout_ms", "5000", "How long a connection and its login may take.",
+     [](Config& c) -> int& { return c.ssh.connect_timeout_ms; }, 100, 60'000, "ms", kLive},
+    {"ssh.exec_timeout_ms", "60000", "How long one push may take on the host.",
+     [](Config& c) -> int& { return c.ssh.exec_timeout_ms; }, 1'000, 600'000, "ms", kLive},
+    {"ssh.dead_peer_ms", "3000", "A host that acknowledges nothing for so long is given up.",
+     [](Config& c) -> int& { return c.ssh.dead_peer_ms; }, 500, 60'000, "ms", kLive},
+
+    {"encryption.key_file", "", "The key-encryption key that seals secrets in the database.",
+     [](Config& c) -> std::string& { return c.encryption.key_file; }, 0, 0, "", kRestart, Needed::by_intake,
+     Shape::file},
+
+    {"intake.batch_messages", "500", "At most so many messages make one transaction.",
+     [](Config& c) -> int& { return c.intake.batch_messages; }, 1, 5'000, "messages", kLive},
+    {"intake.batch_wait_ms", "5", "How long a batch waits to fill.",
+     [](Config& c) -> int& { return c.intake.batch_wait_ms; }, 0, 1'000, "ms", kLive},
+
+    {"deliver.threads", "8", "Servers that are pushed to at the same time; each thread keeps a database connection.",
+     [](Config& c) -> int& { return c.deliver.threads; }, 1, 256, "threads", kRestart},
+    {"deliver.chunk_peers", "1000", "Peers that one push adds at most.",
+     [](Config& c) -> int& { return c.deliver.chunk_peers; }, 1, 10'000, "peers", kLive},
+    {"deliver.urgent_chunk_peers", "50", "Peers that a push adds at most that also carries urgent removals.",
+     [](Config& c) -> int& { return c.deliver.urgent_chunk_peers; }, 1, 10'000, "peers", kLive},
+    {"deliver.poll_ms", "50", "How often an idle thread looks for a server that is due.",
+     [](Config& c) -> int& { return c.deliver.poll_ms; }, 5, 10'000, "ms", kLive},
+    {"deliver.retry_base_ms", "200", "The first retry comes within this time; each later one within twice the last.",
+     [](Config& c) -> int& { return c.deliver.retry_base_ms; }, 10, 60'000, "ms", kLive},
+    {"deliver.retry_max_ms", "60000", "No retry waits longer.",
+     [](Config& c) -> int& { return c.deliver.retry_max_ms; }, 100, 3'600'000, "ms", kLive},
+    {"deliver.urgent_limit_ms", "1000", "An urgent change not proven within this time is alerted on.",
+     [](Config& c) -> int& { return c.deliver.urgent_limit_ms; }, 100, 600'000, "ms", kLive},
+
+    {"sweep.chunk_peers", "500", "Peers that one transaction of the sweep changes at most.",
+     [](Config& c) -> int& { return c.sweep.chunk_peers; }, 1, 10'000, "peers", kLive},
+    {"sweep.poll_ms", "100", "How often the sweep looks for timers that are due.",
+     [](Config& c) -> int& { return c.sweep.poll_ms; }, 10, 60'000, "ms", kLive},
+
+    {"publish.batch_rows", "1000", "Outbox rows that are produced together at most.",
+     [](Config& c) -> int& { return c.publish.batch_rows; }, 1, 10'000, "rows", kLive},
+    {"publish.poll_ms", "20", "How often the publisher looks for rows.",
+     [](Config& c) -> int& { return c.publish.poll_ms; }, 5, 10'000, "ms", kLive},
+    {"publish.ack_timeout_ms", "10000", "How long it waits for the cluster's acknowledgement before it produces anew.",
+     [](Config& c) -> int& { return c.publish.ack_timeout_ms; }, 100, 300'000, "ms", kLive},
+
+    {"worker.heartbeat_ms", "300", "How often the worker says that it is alive.",
+     [](Config& c) -> int& { return c.worker.heartbeat_ms; }, 50, 10'000, "ms", kRestart},
+    {"worker.dead_after_ms", "2000", "After so long without a heartbeat others take over; at least 3 heartbeats.",
+     [](Config& c) -> int& { return c.worker.dead_after_ms; }, 150, 60'000, "ms", kRestart},
+    {"worker.name", "", "The worker's name in logs and leases; host name and process id where it is empty.",
+     [](Config& c) -> std::string& { return c.worker.name; }},
+
+    {"admin.listen", "127.0.0.1:9464",
+     "Address and port of /livez, /readyz and /metrics; port 0 takes any that is free.",
+     [](Config& c) -> std::string& { return c.admin.listen; }, 0, 0, "", kRestart, Needed::no, Shape::listen},
+
+    {"log.level", "info", "The least level that is logged.", [](Config& c) -> log::Level& { return c.log.level; }, 0, 0,
+     "", kLive},
+    {"log.format", "auto", "auto is text on a terminal and JSON elsewhere.",
+     [](Config& c) -> log::Format& { return c.log.format; }},
+
+    {"roles", "intake,deliver,sweep,publish", "The loops that this process runs.",
+     [](Config& c) -> std::vector<std::string>& { return c.roles; }, 0, 0, "", kRestart, Needed::no, Shape::role},
+    {"sources", "", "Who may send which events; a source that is not listed may send nothing.",
+     [](Config& c) -> std::vector<SourceBinding>& { return c.sources; }},
+};
+
+}  // namespace
+
+std::span<const Setting> settings() { return kSettings; }
+
+}  // namespace peerwright::config

@@ -1,0 +1,76 @@
+#include "peerwright/cli/main.hpp"
+
+#include <exception>
+#include <iostream>
+
+#include "command.hpp"
+
+namespace peerwright::cli {
+namespace {
+
+constexpr const char* kFooter =
+    "\nExit codes: 0 ok, 1 failed, 2 usage or configuration, 3 not found, 4 conflict or rejected, 5 unreachable,\n"
+    "6 differences. Data goes to stdout, everything else to stderr.";
+
+struct Leaf {
+  CLI::App* app = nullptr;
+  Action action;
+};
+
+CLI::App* parent_of(CLI::App& root, std::string_view group) {
+  if (group.empty()) return &root;
+  if (CLI::App* known = root.get_subcommand_no_throw(std::string(group))) return known;
+  CLI::App* made = root.add_subcommand(std::string(group), std::string(help_of_group(group)));
+  made->require_subcommand(1);
+  return made;
+}
+
+std::vector<Leaf> add_commands(CLI::App& root, Globals& globals) {
+  std::vector<Leaf> leaves;
+  for (const Command& command : commands()) {
+    CLI::App* app =
+        parent_of(root, command.group)->add_subcommand(std::string(command.name), std::string(command.help));
+    leaves.push_back({app, command.setup(*app)});
+    add_globals(*app, globals);
+    app->footer(kFooter);
+  }
+  return leaves;
+}
+
+int run_chosen(const std::vector<Leaf>& leaves, const Globals& globals) {
+  for (const Leaf& leaf : leaves) {
+    if (!leaf.app->parsed()) continue;
+    const Exit exit = leaf.action(globals);
+    std::cout.flush();
+    if (exit == Exit::ok && !std::cout) {
+      return static_cast<int>(fail({"output_failed", "stdout could not be written", "check the disk or pipe", {}}));
+    }
+    return static_cast<int>(exit);
+  }
+  return static_cast<int>(Exit::usage);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    CLI::App root("peerwright executes events from Kafka on WireGuard hosts, exactly once, and proves it.",
+                  "peerwright");
+    Globals globals;
+    root.require_subcommand(1);
+    root.footer(kFooter);
+    add_globals(root, globals);
+    const auto leaves = add_commands(root, globals);
+    try {
+      root.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      // The library's own codes (103 to 106 and others) say nothing to a caller.
+      return root.exit(error) == 0 ? static_cast<int>(Exit::ok) : static_cast<int>(Exit::usage);
+    }
+    return run_chosen(leaves, globals);
+  } catch (const std::exception& error) {
+    return static_cast<int>(fail({"internal", error.what(), "this is a defect of the program: report it", {}}));
+  }
+}
+
+}  // namespace peerwright::cli

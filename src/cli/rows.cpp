@@ -1,0 +1,176 @@
+#include "rows.hpp"
+
+#include "peerwright/base/clock.hpp"
+
+namespace peerwright::cli {
+namespace {
+
+Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+Json or_null(const std::optional<Time>& time) { return time ? Json(rfc3339(*time)) : Json(); }
+
+std::string word_of(const domain::Word& word) { return word.source + '/' + word.id; }
+
+Json row_of(const domain::Hold& hold) {
+  return {{"scope", name_of(hold.scope.kind)},
+          {"owner", hold.owner},
+          {"held", hold.held},
+          {"reason", or_null(hold.reason)},
+          {"cause", word_of(hold.word)}};
+}
+
+const char* state_of(const store::DeliveryView& delivery) {
+  if (!delivery.due) return delivery.in_doubt ? "in doubt" : "proven";
+  if (!delivery.error_code.empty()) return "failing";
+  return "due";
+}
+
+Json row_of(const store::DeliveryView& delivery) {
+  Json row{{"state", state_of(delivery)},
+           {"due", delivery.due},
+           {"urgent", delivery.urgent},
+           {"due_since", or_null(delivery.due_since)},
+           {"next_attempt_at", or_null(delivery.next_attempt_at)},
+           {"attempts", delivery.attempts},
+           {"error_code", or_null(delivery.error_code)},
+           {"error_message", or_null(delivery.error_message)},
+           {"push_number", delivery.push_number},
+           {"in_doubt", delivery.in_doubt},
+           {"proven_at", or_null(delivery.proven_at)},
+           {"worker", or_null(delivery.worker)},
+           {"pending_peers", delivery.pending},
+           {"pending_removals", delivery.removals}};
+  return row;
+}
+
+// What will happen by itself, or what somebody has to do.
+std::string next_of(const store::PeerDetail& detail) {
+  const domain::Peer& peer = detail.view.peer;
+  if (detail.fanning_out) return "its subscriber's holds are being carried to the peers";
+  if (peer.delivery() == domain::Delivery::none) return "nothing: no server has to know it";
+  if (peer.delivery() == domain::Delivery::applied) return "nothing: the host is proven to be as wanted";
+  if (!detail.server) return "waits for its server";
+  const store::DeliveryView& delivery = detail.server->delivery;
+  if (delivery.error_code.empty()) return "the next push to " + detail.view.server + " brings it";
+  std::string text = "another attempt at " + detail.view.server;
+  if (delivery.next_attempt_at) text += " after " + rfc3339(*delivery.next_attempt_at);
+  return text + "; the last failed: " + delivery.error_code + ": " + delivery.error_message;
+}
+
+template <typename Counts>
+Json counts_of(const Counts& counts) {
+  Json row = Json::object();
+  for (const auto& [name, count] : counts) row[name] = count;
+  return row;
+}
+
+}  // namespace
+
+Json row_of(const store::PeerView& view) {
+  const domain::Peer& peer = view.peer;
+  return {{"tenant", peer.tenant},
+          {"peer", peer.name},
+          {"subscriber", or_null(peer.subscriber)},
+          {"server", or_null(view.server)},
+          {"network", or_null(view.network)},
+          {"entitlement", name_of(peer.entitlement)},
+          {"delivery", name_of(peer.delivery())},
+          {"addresses", view.addresses},
+          {"public_key", or_null(peer.public_key)},
+          {"description", or_null(peer.description)},
+          {"cause", or_null(peer.cause)},
+          {"changed_at", rfc3339(peer.changed_at)},
+          {"version", peer.version},
+          {"generation", peer.generation},
+          {"applied_generation", peer.applied_generation}};
+}
+
+Json row_of(const store::PeerDetail& detail) {
+  Json row = row_of(detail.view);
+  row["client_routes"] = detail.view.peer.client_routes;
+  row["keepalive_seconds"] = detail.view.peer.keepalive_seconds;
+  row["holds"] = Json::array();
+  for (const domain::Hold& hold : detail.holds) row["holds"].push_back(row_of(hold));
+  row["next"] = next_of(detail);
+  return row;
+}
+
+Json row_of(const store::ServerView& view) {
+  const domain::Server& server = view.server;
+  return {{"server", server.name},
+          {"registered", server.word.has_value()},
+          {"network", or_null(view.network)},
+          {"endpoint", or_null(server.endpoint)},
+          {"peers", server.peer_count},
+          {"max_peers", server.max_peers},
+          {"delivery", state_of(view.delivery)},
+          {"pending_peers", view.delivery.pending},
+          {"pending_removals", view.delivery.removals},
+          {"proven_at", or_null(view.delivery.proven_at)},
+          {"error_code", or_null(view.delivery.error_code)},
+          {"push_number", view.delivery.push_number},
+          {"generation", server.generation}};
+}
+
+Json row_of(const store::ServerDetail& detail) {
+  const domain::Server& server = detail.view.server;
+  Json row{{"server", server.name},
+           {"registered", server.word.has_value()},
+           {"cause", server.word ? Json(word_of(*server.word)) : Json()},
+           {"network", or_null(detail.view.network)},
+           {"endpoint", or_null(server.endpoint)},
+           {"public_key", or_null(server.public_key)},
+           {"interface", or_null(server.interface)},
+           {"config_path", or_null(server.config_path)},
+           {"exec_prefix", or_null(server.exec_prefix)},
+           {"ssh",
+            {{"host", or_null(server.ssh_host)},
+             {"port", server.ssh_port},
+             {"user", or_null(server.ssh_user)},
+             {"host_key", or_null(server.ssh_host_key)}}},
+           {"mtu", server.mtu > 0 ? Json(server.mtu) : Json()},
+           {"dns", server.dns},
+           {"keepalive_seconds", server.keepalive_seconds},
+           {"generation", server.generation},
+           {"version", server.version},
+           {"peers", server.peer_count},
+           {"max_peers", server.max_peers},
+           {"peers_by_entitlement", counts_of(detail.by_entitlement)},
+           {"peers_by_delivery", counts_of(detail.by_delivery)}};
+  row["delivery"] = row_of(detail.view.delivery);
+  return row;
+}
+
+Json row_of(const store::DeadLetterView& view) {
+  return {{"id", view.id},
+          {"topic", view.topic},
+          {"partition", view.partition},
+          {"offset", view.offset},
+          {"code", view.code},
+          {"message", view.message},
+          {"source", or_null(view.source)},
+          {"event_id", or_null(view.event_id)},
+          {"event_type", or_null(view.event_type)},
+          {"broker_time", rfc3339(view.broker_time)},
+          {"stored_at", rfc3339(view.stored_at)}};
+}
+
+Json row_of(const store::AuditView& view) {
+  Json row{{"at", rfc3339(view.at)},
+           {"source", view.source},
+           {"event_id", view.event_id},
+           {"event_type", view.event_type},
+           {"key", view.key},
+           {"outcome", view.outcome},
+           {"code", or_null(view.code)},
+           {"chain_no", view.chain_no ? Json(*view.chain_no) : Json()}};
+  row["entry"] = Json::parse(view.body, nullptr, false);
+  return row;
+}
+
+std::optional<std::pair<std::string, std::string>> peer_name_from(const std::string& text) {
+  const std::size_t slash = text.find('/');
+  if (slash == 0 || slash == std::string::npos || slash + 1 == text.size()) return std::nullopt;
+  return std::pair(text.substr(0, slash), text.substr(slash + 1));
+}
+
+}  // namespace peerwright::cli

@@ -1,0 +1,62 @@
+#include <pthread.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <string>
+
+#include "peerwright/base/log.hpp"
+#include "peerwright/worker/worker.hpp"
+#include "setup.hpp"
+
+namespace peerwright::cli {
+namespace {
+
+constexpr int kSignalledBase = 128;  // as shells report an end by a signal
+constexpr std::size_t kHostNameBytes = 256;
+
+std::atomic<bool> stop_asked{false};
+static_assert(std::atomic<bool>::is_always_lock_free);  // else a signal handler must not touch it
+
+// The first signal asks for an orderly end; whoever sends a second one does not want to wait for it.
+extern "C" void on_stop_signal(int number) {
+  if (stop_asked.exchange(true)) _exit(kSignalledBase + number);
+}
+
+void listen_for_signals() {
+  struct sigaction action {};
+  action.sa_handler = on_stop_signal;
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &action, nullptr);  // a connection that broke is an error of its write
+}
+
+std::string worker_name(const Config& config) {
+  if (!config.worker.name.empty()) return config.worker.name;
+  std::array<char, kHostNameBytes> host{};
+  gethostname(host.data(), host.size() - 1);
+  return std::string(host.data()) + ':' + std::to_string(getpid());
+}
+
+}  // namespace
+
+Action setup_run(CLI::App&) {
+  return [](const Globals& globals) {
+    const LoadedConfig loaded = load_config(config_input(globals));
+    for (const ConfigProblem& problem : loaded.problems) std::cerr << render(problem);
+    if (!loaded.problems.empty()) return Exit::usage;
+    const Config& config = loaded.config;
+    log::init(config.log.level, config.log.format, worker_name(config));
+    listen_for_signals();
+    const auto ended = worker::run(config, stop_asked);
+    if (ended) return Exit::ok;
+    log::error("the worker could not run", ended.error());
+    return exit_of(ended.error());
+  };
+}
+
+}  // namespace peerwright::cli

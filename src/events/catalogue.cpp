@@ -1,0 +1,115 @@
+#include "peerwright/events/catalogue.hpp"
+
+#include <algorithm>
+#include <regex>
+#include <utility>
+#include <vector>
+
+#include "decoders.hpp"
+#include "peerwright/base/seal.hpp"
+#include "peerwright/events/outbound.hpp"
+#include "read_envelope.hpp"
+#include "schema.hpp"
+#include "text.hpp"
+
+namespace peerwright::events {
+namespace {
+
+using Decide = std::function<domain::Decision(const domain::Word&, const domain::State&)>;
+
+struct Bound {
+  domain::Refs refs;
+  Decide decide;
+};
+
+struct Row {
+  std::string name;
+  std::string type;
+  std::string schema_file;
+  Schema schema;
+  std::function<Result<Bound>(const Json&)> bind;
+};
+
+// Everything that is known of one type of event: its name, and how data of it becomes the struct that is decided.
+template <typename Struct>
+Row row(const std::string& name, Result<Struct> (*decoder)(const Json&)) {
+  const std::string schema_file = name + ".schema.json";
+  return {name, "peerwright." + name + ".v1", schema_file, Schema(schema_file),
+          [decoder](const Json& data) -> Result<Bound> {
+            auto event = decoder(data);
+            if (!event) return tl::unexpected<Error>(std::move(event.error()));
+            domain::Refs refs = domain::refs_of(*event);
+            return Bound{std::move(refs),
+                         [event = *std::move(event)](const domain::Word& word, const domain::State& state) {
+                           return domain::decide(event, word, state);
+                         }};
+          }};
+}
+
+// The catalogue.
+std::vector<Row> make_rows() {
+  std::vector<Row> rows;
+  rows.push_back(row<domain::NetworkSet>("network.set", decode_network_set));
+  rows.push_back(row<domain::ServerRegister>("server.register", decode_server_register));
+  rows.push_back(row<domain::PeerProvision>("peer.provision", decode_peer_provision));
+  rows.push_back(row<domain::PeerHold>("peer.suspend", decode_peer_suspend));
+  rows.push_back(row<domain::PeerHold>("peer.resume", decode_peer_resume));
+  rows.push_back(row<domain::PeerRevoke>("peer.revoke", decode_peer_revoke));
+  rows.push_back(row<domain::SubscriberHold>("subscriber.suspend", decode_subscriber_suspend));
+  rows.push_back(row<domain::SubscriberHold>("subscriber.resume", decode_subscriber_resume));
+  return rows;
+}
+
+const std::vector<Row>& rows() {
+  static const std::vector<Row> table = make_rows();
+  return table;
+}
+
+std::string hash_of(const std::string& type, const Json& data) { return sha256_raw(type + '\n' + data.dump()); }
+
+Result<Event> decode_checked(const RawMessage& message) {
+  auto opened = open_envelope(message);
+  if (!opened) return tl::unexpected<Error>(std::move(opened.error()));
+  const std::string& type = opened->envelope.type;
+  const auto found = std::find_if(rows().begin(), rows().end(), [&](const Row& row) { return row.type == type; });
+  if (found == rows().end()) {
+    return permanent("unknown_type", "there is no event type " + type,
+                     "check its spelling and version; a newer peerwright may know it");
+  }
+  if (auto fits = found->schema.check(opened->data); !fits) return tl::unexpected<Error>(std::move(fits.error()));
+  auto bound = found->bind(opened->data);
+  if (!bound) return tl::unexpected<Error>(std::move(bound.error()));
+  Event event;
+  event.payload_hash = hash_of(type, opened->data);
+  event.envelope = std::move(opened->envelope);
+  event.refs = std::move(bound->refs);
+  event.key = key_of(event.refs);
+  event.decide = std::move(bound->decide);
+  return event;
+}
+
+}  // namespace
+
+std::span<const CatalogueRow> catalogue() {
+  static const std::vector<CatalogueRow> table = [] {
+    std::vector<CatalogueRow> made;
+    for (const Row& row : rows()) made.push_back({row.name, row.type, row.schema_file});
+    return made;
+  }();
+  return table;
+}
+
+Result<Event> decode(const RawMessage& message) {
+  // Nothing is expected to throw: what the libraries throw is a schema and a decoder that do not fit each other, or a
+  // pattern that gave up. Such a message must not take its whole partition down.
+  try {
+    return decode_checked(message);
+  } catch (const Json::exception&) {
+    return permanent("value_invalid", "the data could not be read though it fits its schema",
+                     "report it: schema and decoder differ");
+  } catch (const std::regex_error&) {
+    return permanent("value_invalid", "a pattern of the schema could not be tried", "send shorter strings");
+  }
+}
+
+}  // namespace peerwright::events

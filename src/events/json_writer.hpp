@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace peerwright::events {
+
+// Writes JSON text straight into one string: a value is written where it is said, in the order in which it is said, so
+// equal calls give equal bytes. Text that is not UTF-8, and NUL, is replaced, never refused. Bodies are written for
+// every event, and building values first would cost ten times as much.
+class JsonWriter {
+ public:
+  JsonWriter() { text_.reserve(kUsualBytes); }
+
+  // Without a name: the outermost value, or an item of an array.
+  void begin_object(std::string_view name = {}) { begin(name, '{'); }
+  void end_object() { end('}'); }
+  void begin_array(std::string_view name = {}) { begin(name, '['); }
+  void end_array() { end(']'); }
+
+  void text(std::string_view name, std::string_view value);
+  void text_unless_empty(std::string_view name, std::string_view value);
+  void number(std::string_view name, std::int64_t value);
+  void flag(std::string_view name, bool value);
+  void texts(std::string_view name, const std::vector<std::string>& values);
+  void numbers(std::string_view name, const std::vector<std::int64_t>& values);
+
+  // The text; the writer is of no more use.
+  std::string take() { return std::move(text_); }
+
+ private:
+  static constexpr std::size_t kUsualBytes = 1024;
+  void separate(std::string_view name);
+  void begin(std::string_view name, char bracket);
+  void end(char bracket);
+  void quoted(std::string_view value);
+  std::string text_;
+};
+
+}  // namespace peerwright::events

@@ -1,0 +1,211 @@
+# Carries out one push, or one reading, on a host:  sh -c SCRIPT peerwright INTERFACE CONFIG INSTALLATION NUMBER MODE
+# Standard input is a plan (render_push), standard output the answer (parse_answer): see wireguard/host.hpp.
+# POSIX sh with the tools named below, of coreutils or of BusyBox. No private or preshared key leaves the host: nothing
+# that `wg` says on its standard error is passed on, and of preshared keys only hashes are answered. Every step that
+# fails ends the script; the answer comes last and as a whole.
+set -u
+umask 077
+LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${PATH:-}
+export LC_ALL PATH
+interface=$1 config=$2 installation=$3 number=$4 mode=$5
+lock_seconds=20
+removal_words=900 # 300 removals of three words are shorter than the shortest argument list, BusyBox's 20 KiB
+# The exit status of a refusal is 10 for the first of these and one more for each that follows.
+codes='plan_incomplete push_number_refused host_of_other_installation prefix_taken_on_host host_tool_missing
+host_config_missing interface_missing wg_refused host_busy host_storage_failed'
+
+fail() { # CODE DETAIL...
+  status=10
+  for code in $codes; do
+    [ "$code" != "$1" ] || break
+    status=$((status + 1))
+  done
+  printf 'error %s\nend %s %s\n' "$*" "$number" "$1"
+  exit "$status"
+}
+
+wg_failed() { # COMMAND, whose standard error is in $work/err
+  case $(cat "$work/err") in
+    '' | *Killed* | *Terminated*) fail host_storage_failed "wg $1 or what reads it was cut short" ;;
+    *": No such device"* | *": Protocol not supported"*) fail interface_missing "$interface" ;;
+    *) fail wg_refused "wg $1" ;;
+  esac
+}
+
+# The interface, line by line, and an end mark that also sorts last: without it the reading was cut short. The first
+# line holds the private key: this goes nowhere but into sort and awk.
+dump() { wg show "$interface" dump 2>"$work/err" && echo '~end'; }
+
+# FILE.new becomes FILE, at once and durably.
+replace() { # FILE
+  sync "$1.new" || fail host_storage_failed "cannot sync $1.new"
+  mv -f "$1.new" "$1" || fail host_storage_failed "cannot replace $1"
+  sync "${1%/*}/" || fail host_storage_failed "cannot sync ${1%/*}/"
+}
+
+for tool in wg flock awk sha256sum sync mv timeout sort xargs sed cmp mktemp tail wc; do
+  command -v "$tool" >/dev/null 2>&1 || fail host_tool_missing "$tool"
+done
+
+# A private place for the plan, under /run where that can be written, for that is no disk. A script that was killed
+# leaves its own behind; the next one removes it.
+for left in "/run/peerwright.$interface".*.* "$config".work.*.*; do
+  owner=${left%.*}
+  [ ! -d "$left" ] || kill -0 "${owner##*.}" 2>/dev/null || rm -rf "$left"
+done
+work=$(mktemp -d "/run/peerwright.$interface.$$.XXXXXX" 2>/dev/null) ||
+  work=$(mktemp -d "$config.work.$$.XXXXXX" 2>/dev/null) || fail host_storage_failed "no temporary directory"
+trap 'rm -rf "$work"' EXIT
+trap 'exit 124' HUP INT TERM PIPE # as timeout(1) would
+export TMPDIR="$work"
+
+# A cut connection looks like the end of the input, so nothing may happen before the end mark is seen.
+cat >"$work/plan" || fail host_storage_failed "no space for the plan"
+[ "$(tail -n 1 "$work/plan")" = '#end' ] || fail plan_incomplete "no end mark"
+read -r head removals adds rest <"$work/plan"
+[ "$head $rest" = '#plan ' ] || fail plan_incomplete "no first line"
+
+true 2>/dev/null >>"$config.lock" || fail host_storage_failed "cannot write $config.lock"
+exec 9>>"$config.lock"
+flock -n 9 || timeout "$lock_seconds" flock 9 || fail host_busy "$config.lock is held" # BusyBox has no flock -w
+[ ! -e "$config.push.new" ] || rm -f "$config.push.new"
+[ ! -e "$config.new" ] || rm -f "$config.new"
+
+if [ -e "$config.push" ]; then
+  read -r stored_installation stored rest <"$config.push"
+  case $stored in '' | *[!0-9]*) fail host_storage_failed "$config.push is damaged" ;; esac
+  [ "$stored_installation" = "$installation" ] || fail host_of_other_installation "$stored_installation"
+  [ "$number" -gt "$stored" ] || fail push_number_refused "$stored"
+fi
+[ -f "$config" ] || fail host_config_missing "$config"
+awk '/^[ \t]*\[/ {
+       if (tolower($0) ~ /\[[ \t]*interface/) { found++; if (peers) late = 1 } else peers++
+     }
+     END { exit found == 1 && !late ? 0 : 1 }' "$config" ||
+  fail host_config_missing "$config does not begin with its one [Interface]"
+
+# What both readers of the plan, an interface and a file share. entry() reads a line as wg(8) does: `name` in lower
+# case and `value`. shown() says whether a key is one that the answer shows. run_awk ends the subshell that it runs in.
+# shellcheck disable=SC2016 # the dollars are awk's
+awk_shared='
+  function plan() {
+    if ($1 == "PublicKey") touched[$3] = 1
+    else if ($1 == "AllowedIPs") { n = split($3, ip, ","); for (i = 1; i <= n; i++) wanted[ip[i]] = 1 }
+    else if ($1 == "#remove") touched[$2] = 1
+    else if ($1 == "#hash") { order[++hashes] = $2; hashed[$2] = 1 }
+  }
+  function shown(key) { return mode != "push" || key in touched }
+  function hash_lines(file) {
+    printf "" > file
+    for (i = 1; i <= hashes; i++) if (order[i] in secret) print order[i], secret[order[i]] > file
+  }
+  function entry() {
+    if (NF == 3 && $2 == "=" && $0 !~ /[#\r]/) { name = tolower($1); value = $3; return }
+    line = $0
+    sub(/#.*/, "", line)
+    gsub(/[ \t\r]/, "", line)
+    i = index(line, "=")
+    name = tolower(substr(line, 1, i - 1))
+    value = substr(line, i + 1)
+  }'
+run_awk() { program=$1; shift; exec awk -v mode="$mode" -v work="$work" "$awk_shared$program" "$@"; }
+
+if [ "$mode" = push ] && [ "$adds" -gt 0 ]; then
+  # A prefix that another key holds would move to the new one without a word.
+  taken=$(dump | run_awk '
+    NR == FNR { plan(); next }
+    NF == 8 && !($1 in touched) {
+      n = split($4, ip, ",")
+      for (i = 1; i <= n; i++) if (ip[i] in wanted) found = $1 " " ip[i]
+    }
+    $1 == "~end" { complete = 1 }
+    END { print found; exit complete ? 0 : 1 }' "$work/plan" -) || wg_failed show
+  [ -z "$taken" ] || fail prefix_taken_on_host "$taken"
+fi
+
+# From here on no older push is taken, not even after a crash of the host.
+printf '%s %s\n' "$installation" "$number" >"$config.push.new" || fail host_storage_failed "cannot write $config.push"
+replace "$config.push"
+
+if [ "$mode" = push ] && [ "$removals" -gt 0 ]; then
+  sed -n 's/^#remove \(.*\)$/peer \1 remove/p' "$work/plan" |
+    xargs -n "$removal_words" wg set "$interface" 2>"$work/err" || wg_failed set
+fi
+if [ "$mode" = push ] && [ "$adds" -gt 0 ]; then
+  wg addconf "$interface" "$work/plan" 2>"$work/err" || wg_failed addconf
+fi
+
+# One pass over plan, old file and interface: the answer's kernel lines, the lines to be hashed, and the new file: the
+# old one up to its first [Peer], then the peers that the interface has, in the order of their keys.
+dump | sort | run_awk '
+  function put(text) { print text > (work "/new"); bytes += length(text) + 1 }
+  BEGIN { printf "" > (work "/new"); printf "" > (work "/kernel") }
+  FNR == 1 { part++ }
+  part == 1 { plan(); next }
+  part == 2 && mode != "push" { next }
+  part == 2 {
+    if (!peers && tolower($0) ~ /^[ \t]*\[[ \t]*peer/) peers = 1
+    if (!peers) { put($0); blank = NF == 0; next }
+    if (substr($1, 1, 1) == "[") { key = endpoint = ""; next }
+    entry()
+    if (name == "publickey") key = value
+    if (name == "endpoint") endpoint = $0
+    if (key != "" && endpoint != "") endpoints[key] = endpoint
+    next
+  }
+  NF == 4 { interface = $2 }
+  NF == 8 && shown($1) { print "kernel", $1, $8, $4 > (work "/kernel"); kernels++ }
+  NF == 8 && $1 in hashed { secret[$1] = $2 == "(none)" ? "none" : $2 }
+  NF == 8 && mode == "push" {
+    text = "[Peer]\nPublicKey = " $1
+    if ($2 != "(none)") text = text "\nPresharedKey = " $2
+    if ($4 != "(none)") text = text "\nAllowedIPs = " $4
+    if ($8 != "off") text = text "\nPersistentKeepalive = " $8
+    if ($1 in endpoints) text = text "\n" endpoints[$1]
+    if (!blank) put("")
+    blank = 0
+    put(text)
+  }
+  $1 == "~end" { complete = 1 }
+  END {
+    hash_lines(work "/kernel_secrets")
+    printf "%s %d %d\n", interface, kernels, bytes > (work "/counts")
+    exit complete ? 0 : 1
+  }' "$work/plan" "$config" - || wg_failed show
+read -r interface_key kernels bytes <"$work/counts" || fail host_storage_failed "cannot write $work"
+
+if [ "$mode" = push ] && ! cmp -s "$work/new" "$config"; then
+  cat "$work/new" >"$config.new" || fail host_storage_failed "cannot write $config.new"
+  [ "$(wc -c <"$config.new")" -eq "$bytes" ] || fail host_storage_failed "$config.new was cut short"
+  replace "$config"
+fi
+
+# What the file now says of the same keys. A value that is none is answered as "?".
+files=$(run_awk '
+  function peer_ends() {
+    if (length(key) == 44 && key ~ /^[A-Za-z0-9+\/]+[AEIMQUYcgkosw048]=$/ && key !~ /^A+=$/) {
+      if (ips == "") ips = "(none)"
+      else if (ips !~ /^[0-9A-Fa-f:.,\/]+$/) ips = "?"
+      if (keepalive == "" || keepalive == "0") keepalive = "off"
+      else if (keepalive != "off" && keepalive !~ /^[0-9]+$/) keepalive = "?"
+      if (shown(key)) { print "file", key, keepalive, ips > (work "/file"); files++ }
+      if (key in hashed) secret[key] = psk == "" || psk ~ /^A+=$/ ? "none" : psk
+    }
+    key = psk = ips = keepalive = ""
+  }
+  BEGIN { printf "" > (work "/file") }
+  NR == FNR { plan(); next }
+  substr($1, 1, 1) == "[" { peer_ends(); next }
+  { entry() }
+  name == "publickey" { key = value }
+  name == "presharedkey" { psk = value }
+  name == "allowedips" { ips = ips (ips != "" && value != "" ? "," : "") value }
+  name == "persistentkeepalive" { keepalive = tolower(value) }
+  END { peer_ends(); hash_lines(work "/file_secrets"); print files + 0 }' "$work/plan" "$config") ||
+  fail host_storage_failed "cannot read $config or write $work"
+
+# shellcheck disable=SC2046 # six words: three times a hash and a name
+set -- $(sha256sum "$config" "$work/kernel_secrets" "$work/file_secrets")
+[ $# -eq 6 ] || fail host_storage_failed "cannot read $work"
+printf 'interface %s\n' "$interface_key" && cat "$work/kernel" "$work/file" &&
+  printf 'secrets %s %s\nconfig %s\nend %s ok %s %s\n' "$3" "$5" "$1" "$number" "$kernels" "$files"

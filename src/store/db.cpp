@@ -1,0 +1,211 @@
+#include "db.hpp"
+
+#include <cctype>
+#include <charconv>
+#include <cstdlib>
+#include <map>
+
+#include "embedded/peerwright_sql.hpp"
+#include "peerwright/base/log.hpp"
+
+namespace peerwright::store {
+namespace {
+
+constexpr std::string_view kNameMark = "-- name: ";
+constexpr int kConnectTimeoutSeconds = 5;
+constexpr int kStatementTimeoutMs = 60'000;
+constexpr int kTcpUserTimeoutMs = 10'000;
+
+void add_statements(std::string_view text, std::map<std::string, std::string, std::less<>>& statements) {
+  std::string* current = nullptr;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    if (line.starts_with(kNameMark)) {
+      current = &statements[std::string(line.substr(kNameMark.size()))];
+    } else if (current != nullptr && !line.starts_with("--")) {
+      current->append(line).append("\n");
+    }
+  }
+}
+
+std::string quoted(std::string_view value) {
+  std::string text = "'";
+  for (const char c : value) {
+    if (c == '\'' || c == '\\') text += '\\';
+    text += c;
+  }
+  return text + '\'';
+}
+
+std::string percent_encoded(std::string_view value) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string text;
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0) {
+      text += c;
+    } else {
+      text.append({'%', kHex[byte >> 4U], kHex[byte & 15U]});
+    }
+  }
+  return text;
+}
+
+// Settings belong into the connection string: a connection that is made anew must have them too.
+std::string connection_string(const Database& database, const std::string& purpose) {
+  const bool uri = database.dsn.starts_with("postgres://") || database.dsn.starts_with("postgresql://");
+  std::string text = database.dsn;
+  const auto add = [&](std::string_view key, std::string_view value) {
+    if (uri) {
+      text += (text.find('?') == std::string::npos ? '?' : '&') + std::string(key) + '=' + percent_encoded(value);
+    } else {
+      text += ' ' + std::string(key) + '=' + quoted(value);
+    }
+  };
+  add("application_name", "peerwright " + purpose);
+  add("connect_timeout", std::to_string(kConnectTimeoutSeconds));
+  add("keepalives_idle", "5");
+  add("keepalives_interval", "2");
+  add("keepalives_count", "3");
+  add("tcp_user_timeout", std::to_string(kTcpUserTimeoutMs));
+  add("options", "-c statement_timeout=" + std::to_string(kStatementTimeoutMs) + " -c timezone=UTC");
+  if (!database.password.empty()) add("password", database.password.reveal());
+  return text;
+}
+
+Error make(const char* code, const std::string& message, const char* remedy, Retry retry) {
+  return Error{code, message, remedy, retry};
+}
+
+Error from_sqlstate(const std::string& state, const std::string& message) {
+  if (state == "23505" || state == "23P01") {
+    return make("db_unique", message, "load again and decide anew", Retry::never);
+  }
+  if (state.empty() || state.starts_with("08")) {
+    return make("db_unavailable", message, "check that Postgres runs and can be reached", Retry::later);
+  }
+  if (state.starts_with("40") || state == "55P03") {
+    return make("db_conflict", message, "nothing to do: it is tried again", Retry::later);
+  }
+  if (state.starts_with("53") || state.starts_with("57") || state.starts_with("58")) {
+    return make("db_overloaded", message, "check Postgres' disk space, memory and connections", Retry::later);
+  }
+  if (state == "42P01" || state == "42703" || state == "3F000") {
+    return make("db_schema_missing", message, "run: peerwright migrate up", Retry::later);
+  }
+  return make("db_refused", message, "see the message; if it is a defect, report it", Retry::never);
+}
+
+}  // namespace
+
+const std::string& statement(std::string_view name) {
+  static const auto statements = [] {
+    std::map<std::string, std::string, std::less<>> all;
+    for (const EmbeddedFile& file : peerwright_sql()) add_statements(file.text, all);
+    return all;
+  }();
+  const auto found = statements.find(name);
+  if (found == statements.end()) {
+    log::error("a named statement is missing from the program", {{"statement", std::string(name)}});
+    std::abort();
+  }
+  return found->second;
+}
+
+void Column::separate() {
+  if (!body_.empty()) body_ += ',';
+}
+
+Column& Column::add(std::string_view text) {
+  separate();
+  body_ += '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\') body_ += '\\';
+    body_ += c;
+  }
+  body_ += '"';
+  return *this;
+}
+
+Column& Column::add(std::int64_t number) {
+  separate();
+  body_ += std::to_string(number);
+  return *this;
+}
+
+Column& Column::add(bool value) {
+  separate();
+  body_ += value ? 't' : 'f';
+  return *this;
+}
+
+Column& Column::add_null() {
+  separate();
+  body_ += "NULL";
+  return *this;
+}
+
+Tx::Tx(Db& db) : db_(db), work_(db.connection()) {}
+
+pqxx::connection& Db::connection() {
+  if (!connection_) {
+    std::string settings = connection_string(database_, purpose_);
+    connection_ = std::make_unique<pqxx::connection>(settings);
+    wipe(settings);
+  }
+  return *connection_;
+}
+
+void Db::prepare(const char* name) {
+  if (prepared_.contains(name)) return;
+  connection().prepare(name, statement(name));
+  prepared_.emplace(name);
+}
+
+Error Db::classify() {
+  const auto drop = [this] {
+    connection_.reset();
+    prepared_.clear();
+  };
+  try {
+    throw;
+  } catch (const pqxx::in_doubt_error& error) {
+    drop();
+    return make("db_in_doubt", error.what(), "nothing to do: it is tried again, and known if it had worked",
+                Retry::later);
+  } catch (const pqxx::broken_connection& error) {
+    drop();
+    return make("db_unavailable", error.what(), "check that Postgres runs and can be reached", Retry::later);
+  } catch (const pqxx::transaction_rollback& error) {
+    return make("db_conflict", error.what(), "nothing to do: it is tried again", Retry::later);
+  } catch (const pqxx::sql_error& error) {
+    Error answer = from_sqlstate(error.sqlstate(), error.what());
+    if (answer.code == "db_unavailable" || answer.code == "db_overloaded") drop();
+    return answer;
+  } catch (const std::exception& error) {
+    drop();
+    return make("db_refused", error.what(), "see the message; if it is a defect, report it", Retry::never);
+  }
+}
+
+std::int64_t int_at(const pqxx::row& row, int column) {
+  const char* text = row[column].c_str();
+  std::int64_t value = 0;
+  const auto end = text + row[column].size();
+  const auto parsed = std::from_chars(text, end, value);
+  if (parsed.ec != std::errc() || parsed.ptr != end) throw std::runtime_error("a number was expected in a column");
+  return value;
+}
+
+std::optional<std::int64_t> maybe_int_at(const pqxx::row& row, int column) {
+  if (row[column].is_null()) return std::nullopt;
+  return int_at(row, column);
+}
+
+std::string text_at(const pqxx::row& row, int column) { return {row[column].c_str(), row[column].size()}; }
+
+bool bool_at(const pqxx::row& row, int column) { return row[column].c_str()[0] == 't'; }
+
+}  // namespace peerwright::store

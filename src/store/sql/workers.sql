@@ -1,0 +1,25 @@
+-- name: worker_enlist
+INSERT INTO workers (id, name) VALUES (gen_random_uuid(), $1) RETURNING id;
+
+-- name: worker_heartbeat
+-- Made anew where it was cleared away while the worker was cut off from the database.
+INSERT INTO workers (id, name, heartbeat_at) VALUES ($1::uuid, $2, clock_timestamp())
+ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp();
+
+-- name: worker_forget
+DELETE FROM workers WHERE heartbeat_at < now() - interval '1 day';
+
+-- name: worker_leave_leases
+UPDATE leases SET worker_id = NULL WHERE worker_id = $1::uuid;
+
+-- name: worker_leave_deliveries
+UPDATE deliveries SET worker_id = NULL WHERE worker_id = $1::uuid;
+
+-- name: worker_leave
+DELETE FROM workers WHERE id = $1::uuid;
+
+-- name: schema_version
+SELECT coalesce(max(version), 0) FROM schema_migrations;
+
+-- name: migration_record
+INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3);

@@ -1,0 +1,51 @@
+#include "peerwright/store/workers.hpp"
+
+#include "db.hpp"
+#include "peerwright/store/migrator.hpp"
+
+namespace peerwright::store {
+
+struct WorkerStore::Impl {
+  explicit Impl(const Database& database) : db(database, "heartbeat") {}
+  Db db;
+};
+
+WorkerStore::WorkerStore(const Database& database) : impl_(std::make_unique<Impl>(database)) {}
+WorkerStore::~WorkerStore() = default;
+
+Result<std::string> WorkerStore::enlist(const std::string& name) {
+  return impl_->db.transact([&](Tx& tx) -> Result<std::string> {
+    tx.run("worker_forget");
+    return text_at(tx.run("worker_enlist", name)[0], 0);
+  });
+}
+
+Result<void> WorkerStore::heartbeat(const std::string& worker_id, const std::string& name) {
+  return impl_->db.transact([&](Tx& tx) -> Result<void> {
+    tx.run("delivery_relaxed");
+    tx.run("worker_heartbeat", worker_id, name);
+    return {};
+  });
+}
+
+Result<void> WorkerStore::leave(const std::string& worker_id) {
+  return impl_->db.transact([&](Tx& tx) -> Result<void> {
+    tx.run("worker_leave_leases", worker_id);
+    tx.run("worker_leave_deliveries", worker_id);
+    tx.run("worker_leave", worker_id);
+    return {};
+  });
+}
+
+Result<void> WorkerStore::check_schema() {
+  return impl_->db.transact([&](Tx& tx) -> Result<void> {
+    const std::int64_t version = int_at(tx.run("schema_version")[0], 0);
+    if (version >= newest_migration()) return {};
+    return transient("schema_behind",
+                     "the database stands at migration " + std::to_string(version) + ", this program needs " +
+                         std::to_string(newest_migration()),
+                     "run: peerwright migrate up");
+  });
+}
+
+}  // namespace peerwright::store

@@ -1,0 +1,76 @@
+#include <algorithm>
+#include <charconv>
+
+#include "peerwright/wireguard/host.hpp"
+
+namespace peerwright::wireguard {
+namespace {
+
+constexpr std::size_t kMaxInterfaceChars = 15;  // IFNAMSIZ without its zero byte
+constexpr std::size_t kMaxPathChars = 512;
+constexpr std::size_t kMaxPrefixChars = 512;
+constexpr std::size_t kMaxInstallationChars = 64;
+constexpr int kMaxTimeoutSeconds = 3600;
+constexpr int kKillAfterSeconds = 5;  // from the request to end to the signal that cannot be refused
+
+bool is_alphanumeric(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+
+bool made_of(std::string_view text, std::string_view others, std::size_t most) {
+  return !text.empty() && text.size() <= most && std::all_of(text.begin(), text.end(), [others](char c) {
+    return is_alphanumeric(c) || others.find(c) != std::string_view::npos;
+  });
+}
+
+bool good_interface(std::string_view name) {
+  return made_of(name, "_=+.-", kMaxInterfaceChars) && name.front() != '-' && name != "." && name != "..";
+}
+
+bool good_path(std::string_view path) {
+  return made_of(path, "_=+.-/@", kMaxPathChars) && path.front() == '/' && path.back() != '/' &&
+         path.find("//") == std::string_view::npos && path.find("/../") == std::string_view::npos;
+}
+
+// Words between single spaces; the first is a command, so it has no equals sign that would make it an assignment.
+bool good_prefix(std::string_view prefix) {
+  return prefix.empty() ||
+         (made_of(prefix, "_=+.-/@:, ", kMaxPrefixChars) && prefix.front() != ' ' && prefix.front() != '-' &&
+          prefix.back() != ' ' && prefix.find("  ") == std::string_view::npos &&
+          prefix.substr(0, prefix.find(' ')).find('=') == std::string_view::npos);
+}
+
+std::string shell_quoted(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'') {
+      out += R"('\'')";
+    } else {
+      out += c;
+    }
+  }
+  return out + "'";
+}
+
+tl::unexpected<Error> invalid(std::string_view what) {
+  return permanent("host_setting_invalid", std::string(what) + " has characters or a form that it may not have",
+                   "correct the server's " + std::string(what));
+}
+
+}  // namespace
+
+Result<std::string> exec_command(const HostInterface& where, PushMode mode, std::int64_t push_number,
+                                 int timeout_seconds, std::string_view script) {
+  if (!good_interface(where.interface)) return invalid("interface name");
+  if (!good_path(where.config_path)) return invalid("configuration path");
+  if (!good_prefix(where.exec_prefix)) return invalid("exec prefix");
+  if (!made_of(where.installation_id, "_-", kMaxInstallationChars)) return invalid("installation id");
+  if (push_number <= 0) return invalid("push number");
+  if (timeout_seconds <= 0 || timeout_seconds > kMaxTimeoutSeconds) return invalid("timeout");
+  std::string command = where.exec_prefix.empty() ? "" : where.exec_prefix + " ";
+  command += "timeout -k " + std::to_string(kKillAfterSeconds) + " " + std::to_string(timeout_seconds) + " sh -c ";
+  command += shell_quoted(script) + " peerwright " + shell_quoted(where.interface) + " " +
+             shell_quoted(where.config_path) + " ";
+  command += shell_quoted(where.installation_id) + " " + std::to_string(push_number);
+  return command + (mode == PushMode::push ? " push" : " reading");
+}
+
+}  // namespace peerwright::wireguard

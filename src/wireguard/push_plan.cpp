@@ -1,0 +1,77 @@
+#include <algorithm>
+
+#include "peerwright/base/seal.hpp"
+#include "peerwright/wireguard/host.hpp"
+#include "preshared_key.hpp"
+
+namespace peerwright::wireguard {
+namespace {
+
+constexpr std::size_t kFingerprintDigits = 16;
+constexpr std::size_t kPeerLinesBytes = 320;  // all of a [Peer] and its #hash line but the prefixes
+constexpr std::size_t kKeyLineBytes = 64;
+constexpr std::size_t kPlanLinesBytes = 128;
+
+std::string joined(std::vector<std::string> words) {
+  std::sort(words.begin(), words.end());
+  std::string text;
+  for (const auto& word : words) text.append(text.empty() ? "" : ",").append(word);
+  return text;
+}
+
+std::size_t bytes_of(const PushPlan& plan) {
+  std::size_t bytes = kPlanLinesBytes + (plan.removals.size() + plan.hashed_keys.size()) * kKeyLineBytes;
+  for (const auto& peer : plan.peers) {
+    bytes += kPeerLinesBytes + peer.preshared_key.size();
+    for (const auto& prefix : peer.allowed_ips) bytes += prefix.size() + 1;
+  }
+  return bytes;
+}
+
+void render_peer(std::string& text, const PeerConfig& peer) {
+  text.append("[Peer]\nPublicKey = ").append(peer.public_key);
+  text.append("\nPresharedKey = ")
+      .append(is_preshared_key(peer.preshared_key) ? peer.preshared_key.reveal() : kZeroKey);
+  // `wg addconf` empties the list of a peer whose section has none, and takes no empty one.
+  if (!peer.allowed_ips.empty()) text.append("\nAllowedIPs = ").append(joined(peer.allowed_ips));
+  text.append("\nPersistentKeepalive = ");
+  text.append(peer.keepalive_seconds == 0 ? "off" : std::to_string(peer.keepalive_seconds)).append("\n");
+}
+
+}  // namespace
+
+std::string fingerprint(const PeerConfig& peer) {
+  std::string text = peer.public_key + " allowed_ips=" + joined(peer.allowed_ips);
+  text += " keepalive=" + (peer.keepalive_seconds == 0 ? "off" : std::to_string(peer.keepalive_seconds)) + " psk=";
+  return text + (is_preshared_key(peer.preshared_key)
+                     ? sha256_hex(peer.preshared_key.reveal()).substr(0, kFingerprintDigits)
+                     : std::string("none"));
+}
+
+// A file for `wg addconf`, in which all that is not for `wg` is a comment:
+//   #plan REMOVALS ADDS
+//   #remove KEY
+//   [Peer] sections
+//   #hash KEY              in ascending order, each once
+//   #end
+Secret render_push(const PushPlan& plan) {
+  std::vector<std::string_view> hashed(plan.hashed_keys.begin(), plan.hashed_keys.end());
+  for (const auto& peer : plan.peers) hashed.emplace_back(peer.public_key);
+  std::sort(hashed.begin(), hashed.end());
+  hashed.erase(std::unique(hashed.begin(), hashed.end()), hashed.end());
+
+  std::string text;
+  // Room for all of it, for a string that grows leaves copies of preshared keys behind.
+  text.reserve(bytes_of(plan));
+  text.append("#plan ").append(std::to_string(plan.removals.size()));
+  text.append(" ").append(std::to_string(plan.peers.size())).append("\n");
+  for (const auto& key : plan.removals) text.append("#remove ").append(key).append("\n");
+  for (const auto& peer : plan.peers) render_peer(text, peer);
+  for (const auto& key : hashed) text.append("#hash ").append(key).append("\n");
+  text.append("#end\n");
+  Secret secret(text);
+  wipe(text);
+  return secret;
+}
+
+}  // namespace peerwright::wireguard

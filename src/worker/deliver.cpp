@@ -1,0 +1,221 @@
+#include <algorithm>
+#include <deque>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "context.hpp"
+#include "peerwright/base/crash_point.hpp"
+#include "peerwright/base/log.hpp"
+#include "peerwright/domain/retry.hpp"
+#include "peerwright/store/delivery.hpp"
+#include "sessions.hpp"
+
+namespace peerwright::worker {
+namespace {
+
+constexpr const char* kLoop = "deliver";
+
+using domain::Id;
+
+// Servers that were claimed: waiting for a thread, or at work. Safe from every thread.
+class Claimed {
+ public:
+  void add(const std::vector<Id>& servers) {
+    const std::lock_guard lock(mutex_);
+    for (const Id server : servers) {
+      if (active_.insert(server).second) waiting_.push_back(server);
+    }
+    condition_.notify_all();
+  }
+  // The next server, or nullopt at the end.
+  std::optional<Id> next() {
+    std::unique_lock lock(mutex_);
+    condition_.wait(lock, [this] { return ended_ || !waiting_.empty(); });
+    if (ended_) return std::nullopt;
+    const Id server = waiting_.front();
+    waiting_.pop_front();
+    return server;
+  }
+  void done(Id server) {
+    const std::lock_guard lock(mutex_);
+    active_.erase(server);
+  }
+  void end() {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    condition_.notify_all();
+  }
+  [[nodiscard]] std::vector<Id> active() const {
+    const std::lock_guard lock(mutex_);
+    return {active_.begin(), active_.end()};
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable condition_;
+  std::deque<Id> waiting_;
+  std::set<Id> active_;
+  bool ended_ = false;
+};
+
+// What one thread does with the servers that it is given.
+class Deliverer {
+ public:
+  Deliverer(Context& context, Sessions& sessions)
+      : context_(context), sessions_(sessions), store_(context.database), random_(std::random_device()()) {}
+
+  void deliver(Id server_id) {
+    const Config& config = context_.config;
+    const store::DeliveryLimits limits{config.deliver.chunk_peers, config.deliver.chunk_peers,
+                                       config.deliver.urgent_chunk_peers};
+    auto planned = store_.plan(context_.worker_id, server_id, limits);
+    if (!planned) return release(server_id, 1, planned.error());
+    if (!*planned) return context_.publish.notify();  // proven already: the statuses are in the outbox
+    const store::PlannedPush& push = **planned;
+    auto answer = ask_host(push);
+    context_.metrics.gauge("server_reachable", push.server.name)
+        .set(answer || answer.error().code.rfind("ssh_", 0) != 0 ? 1 : 0);
+    auto finished = answer ? finish(push, *answer) : Result<store::Finished>(tl::unexpected(answer.error()));
+    if (finished) return note(push, *finished);
+    context_.metrics.counter("pushes_total", finished.error().code).add();
+    log_failure(push, finished.error());
+    release(server_id, push.attempts + 1, finished.error());
+  }
+
+ private:
+  Result<wireguard::HostAnswer> ask_host(const store::PlannedPush& push) {
+    const wireguard::HostInterface where{push.server.interface, push.server.config_path, push.server.exec_prefix,
+                                         push.installation_id};
+    const std::chrono::milliseconds deadline(context_.config.ssh.exec_timeout_ms);
+    // The host gives up before we do, so that a script does not outlive our interest in it.
+    const int host_seconds = std::max(1, static_cast<int>(deadline.count() / 1000) - kHostMarginSeconds);
+    auto command = wireguard::exec_command(where, push.mode, push.push_number, host_seconds, ssh::push_script());
+    if (!command) return tl::unexpected(command.error());
+    const Secret input = wireguard::render_push(push.plan);
+    crash_point(kLoop, "exec.before");
+    auto ran = exec(push.server, *command, input, deadline);
+    crash_point(kLoop, "exec.after");
+    if (!ran) return tl::unexpected(ran.error());
+    auto answer = wireguard::parse_answer(ran->out, ran->exit_status, push.push_number);
+    if (!answer) return answer;
+    if (!push.server.public_key.empty() && push.server.public_key != answer->interface_key) {
+      return permanent("interface_key_changed", "the interface has another key than the one registered",
+                       "if the host was rebuilt, give the interface its key back, or register the new key");
+    }
+    return answer;
+  }
+
+  Result<ssh::ExecResult> exec(const domain::Server& server, const std::string& command, const Secret& input,
+                               std::chrono::milliseconds deadline) {
+    auto taken = sessions_.take(server);
+    if (!taken) return tl::unexpected(taken.error());
+    auto ran = taken->session->exec(command, input.reveal(), deadline);
+    if (!ran && taken->was_open && ran.error().code == "ssh_channel_failed") {
+      // The kept session had died, and nothing was sent: the same push may go through a new one.
+      taken = sessions_.connect(server);
+      if (!taken) return tl::unexpected(taken.error());
+      ran = taken->session->exec(command, input.reveal(), deadline);
+    }
+    sessions_.put_back(server, std::move(taken->session));
+    return ran;
+  }
+
+  Result<store::Finished> finish(const store::PlannedPush& push, const wireguard::HostAnswer& answer) {
+    const auto proof = push.mode == wireguard::PushMode::push ? wireguard::prove_push(push.plan, answer)
+                                                              : wireguard::prove_reading(push.wanted, answer);
+    return store_.finish(context_.worker_id, push, answer, proof);
+  }
+
+  void note(const store::PlannedPush& push, const store::Finished& finished) {
+    context_.metrics.counter("pushes_total", push.mode == wireguard::PushMode::push ? "proven" : "read").add();
+    for (const std::int64_t ms : finished.latencies_ms) {
+      context_.metrics.histogram("delivery_proven_seconds", "bulk").observe(static_cast<double>(ms) / 1000);
+    }
+    for (const std::int64_t ms : finished.urgent_latencies_ms) {
+      context_.metrics.histogram("delivery_proven_seconds", "urgent").observe(static_cast<double>(ms) / 1000);
+      if (ms > context_.config.deliver.urgent_limit_ms) context_.metrics.counter("urgent_deadline_missed_total").add();
+    }
+    if (push.attempts > 0) {
+      log::info("the host obeys again", {{"loop", kLoop}, {"server", push.server.name}, {"attempt", push.attempts}});
+    }
+    if (finished.applied > 0) context_.publish.notify();
+    if (finished.still_due) context_.deliver.notify();
+  }
+
+  // One line for a change of state, not one for a retry.
+  void log_failure(const store::PlannedPush& push, const Error& why) {
+    if (push.attempts > 0 && push.attempts % kAttemptsBetweenLines != 0) return;
+    if (why.retry == Retry::never) {
+      log::error("a push failed and will not succeed by itself", why, {{"loop", kLoop}, {"server", push.server.name}});
+    } else {
+      log::warn("a push failed and is tried again", why,
+                {{"loop", kLoop}, {"server", push.server.name}, {"attempt", push.attempts + 1}});
+    }
+  }
+
+  // Gives the server back, with the time of the next attempt. While the database is away the lease cannot be given
+  // back, and nobody else would take it over as long as we live: so it is tried until it works.
+  void release(Id server_id, int failures, const Error& why) {
+    const std::chrono::milliseconds base(context_.config.deliver.retry_base_ms);
+    const std::chrono::milliseconds most(context_.config.deliver.retry_max_ms);
+    const double random = std::uniform_real_distribution<double>(0, 1)(random_);
+    const auto delay = why.retry == Retry::never ? most : domain::retry_delay(failures, base, most, random);
+    for (;;) {
+      const auto failed = store_.fail(context_.worker_id, server_id, why, delay);
+      if (failed || context_.stopping()) return;
+      context_.metrics.counter("db_errors_total", failed.error().code).add();
+      std::this_thread::sleep_for(kFirstRetry);
+    }
+  }
+
+  static constexpr int kHostMarginSeconds = 5;
+  static constexpr int kAttemptsBetweenLines = 20;
+  Context& context_;
+  Sessions& sessions_;
+  store::DeliveryStore store_;
+  std::mt19937 random_;
+};
+
+}  // namespace
+
+void run_deliver(Context& context) {
+  Sessions sessions(context);
+  Claimed claimed;
+  const int threads = context.config.deliver.threads;
+  std::vector<std::thread> pool;
+  pool.reserve(static_cast<std::size_t>(threads));
+  for (int i = 0; i < threads; ++i) {
+    pool.emplace_back([&] {
+      Deliverer deliverer(context, sessions);
+      while (const auto server = claimed.next()) {
+        deliverer.deliver(*server);
+        claimed.done(*server);
+        context.deliver.notify();
+      }
+    });
+  }
+  store::DeliveryStore store(context.database);
+  const std::chrono::milliseconds dead_after(context.config.worker.dead_after_ms);
+  const std::chrono::milliseconds poll(context.config.deliver.poll_ms);
+  bool failing = false;
+  while (!context.stopping()) {
+    const auto active = claimed.active();
+    const int free = threads - static_cast<int>(active.size());
+    if (free > 0) {
+      const auto servers = store.claim(context.worker_id, active, free, dead_after);
+      if (servers) {
+        claimed.add(*servers);
+      } else if (!failing) {
+        log::warn("nothing can be claimed", servers.error(), {{"loop", kLoop}});
+      }
+      failing = !servers;
+    }
+    context.beat(kLoop);
+    context.deliver.wait(failing ? kFirstRetry : poll);
+  }
+  claimed.end();
+  for (std::thread& thread : pool) thread.join();
+}
+
+}  // namespace peerwright::worker

@@ -1,0 +1,320 @@
+#include "peerwright/store/intake.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "bindings.hpp"
+#include "context.hpp"
+#include "peerwright/base/log.hpp"
+#include "peerwright/broker/consumer.hpp"
+#include "peerwright/domain/retry.hpp"
+
+namespace peerwright::worker {
+namespace {
+
+constexpr const char* kLoop = "intake";
+constexpr std::chrono::milliseconds kIdlePoll{100};
+constexpr std::chrono::milliseconds kAskTimeout{5000};
+constexpr std::size_t kMaxBatchBytes = 16U * 1024 * 1024;
+
+using PartitionKey = std::pair<std::string, std::int32_t>;
+
+class Intake final : public broker::AssignmentListener {
+ public:
+  explicit Intake(Context& context) : context_(context), store_(context.database, *context.sealer) {}
+
+  void run() {
+    while (!context_.stopping()) {
+      auto made = broker::Consumer::create(context_.kafka, context_.config.kafka.group,
+                                           context_.config.kafka.event_topics, *this);
+      if (!made) {
+        log::error("no consumer can be made", made.error(), {{"loop", kLoop}});
+        if (!context_.pause(kLoop, kSlowestRetry)) return;
+        continue;
+      }
+      consumer_ = *std::move(made);
+      while (!context_.stopping() && round()) {
+      }
+      consumer_.reset();
+    }
+  }
+
+  // Positions come from the database, which may be away just now: the partitions begin once it answers.
+  std::vector<broker::Position> assigned(const std::vector<broker::Partition>& partitions) override {
+    context_.metrics.counter("rebalances_total").add();
+    log::info("partitions were assigned", {{"loop", kLoop}, {"count", partitions.size()}});
+    restart_ = true;
+    return {};
+  }
+  void revoked(const std::vector<broker::Partition>&) override {
+    expected_.clear();
+    restart_ = true;
+  }
+
+ private:
+  // One batch, or one wait; false where the consumer is of no more use.
+  bool round() {
+    context_.beat(kLoop);
+    if (restart_ && !restart()) {
+      context_.pause(kLoop, kFirstRetry);
+      return static_cast<bool>(consumer_->poll(std::chrono::milliseconds(0)));
+    }
+    if (!collect()) return false;
+    if (!batch_.empty() && !restart_) process();
+    batch_.clear();
+    return true;
+  }
+
+  // Takes what has arrived, up to the limits; waits for the first message only. False on a fatal consumer.
+  bool collect() {
+    const auto most = static_cast<std::size_t>(context_.config.intake.batch_messages);
+    const std::chrono::milliseconds linger(context_.config.intake.batch_wait_ms);
+    std::size_t bytes = 0;
+    auto deadline = std::chrono::steady_clock::time_point::max();
+    while (batch_.size() < most && bytes < kMaxBatchBytes && !restart_) {
+      auto wait = kIdlePoll;
+      if (!batch_.empty()) {
+        const auto left = deadline - std::chrono::steady_clock::now();
+        wait = std::max(std::chrono::milliseconds(0), std::chrono::ceil<std::chrono::milliseconds>(left));
+      }
+      auto polled = consumer_->poll(wait);
+      if (!polled) {
+        log::error("the consumer failed and is made anew", polled.error(), {{"loop", kLoop}});
+        return false;
+      }
+      if (auto* message = std::get_if<broker::Message>(&*polled)) {
+        if (!expected_.contains({message->partition.topic, message->partition.number})) continue;
+        if (batch_.empty()) deadline = std::chrono::steady_clock::now() + linger;
+        bytes += message->payload.size();
+        batch_.push_back(std::move(*message));
+      } else if (const auto* end = std::get_if<broker::EndOfPartition>(&*polled)) {
+        lag(end->position.partition).set(0);
+      } else if (const auto* fault = std::get_if<broker::PartitionFault>(&*polled)) {
+        stop_partition({fault->partition.topic, fault->partition.number}, fault->error);
+      } else if (!batch_.empty() || wait == kIdlePoll) {
+        break;
+      }
+      if (!batch_.empty() && std::chrono::steady_clock::now() >= deadline) break;
+    }
+    return true;
+  }
+
+  admin::Gauge lag(const broker::Partition& partition) {
+    return context_.metrics.gauge("intake_lag_messages", partition.topic, std::to_string(partition.number));
+  }
+
+  void stop_partition(const PartitionKey& key, const Error& why) {
+    expected_.erase(key);
+    stopped_.insert(key);
+    context_.metrics.gauge("intake_stalled_partitions").set(static_cast<double>(stopped_.size()));
+    log::error("a partition is stopped until an operator decides", why,
+               {{"loop", kLoop}, {"topic", key.first}, {"partition", std::int64_t{key.second}}});
+  }
+
+  // Reads the positions of all that is assigned and begins there. False where something does not answer: try again.
+  bool restart() {
+    const auto partitions = consumer_->assignment();
+    auto positions = begin_positions(partitions);
+    if (!positions) {
+      context_.readiness.set("intake", positions.error().message);
+      if (std::exchange(complaint_, positions.error().code) != positions.error().code) {
+        log::warn("intake waits", positions.error(), {{"loop", kLoop}});
+      }
+      return false;
+    }
+    complaint_.clear();
+    if (!restart_) return true;  // assigned anew while we asked
+    if (auto restarted = consumer_->restart_at(*positions); !restarted) {
+      log::warn("the consumer cannot begin at its positions", restarted.error(), {{"loop", kLoop}});
+      return false;
+    }
+    consumer_->commit(*positions);
+    restart_ = false;
+    context_.readiness.set("intake", partitions.empty() ? "no partition is assigned yet" : "");
+    return true;
+  }
+
+  Result<std::vector<broker::Position>> begin_positions(const std::vector<broker::Partition>& partitions) {
+    expected_.clear();
+    stopped_.clear();
+    std::vector<broker::Position> positions;
+    if (partitions.empty()) return positions;
+    auto cluster = consumer_->cluster_id(kAskTimeout);
+    if (!cluster) return tl::unexpected(cluster.error());
+    if (auto checked = store_.check_cluster(*cluster); !checked) return tl::unexpected(checked.error());
+    store::IntakeStore::Partitions keys;
+    for (const broker::Partition& p : partitions) keys.emplace_back(p.topic, p.number);
+    auto stored = store_.positions(keys);
+    if (!stored) return tl::unexpected(stored.error());
+    for (const broker::Partition& partition : partitions) {
+      const PartitionKey key(partition.topic, partition.number);
+      auto marks = consumer_->watermarks(partition, kAskTimeout);
+      if (!marks) return tl::unexpected(marks.error());
+      const auto found = stored->find(key);
+      auto offset = found != stored->end() ? Result<std::int64_t>(found->second) : first_position(key, marks->low);
+      if (!offset) return tl::unexpected(offset.error());
+      if (*offset < marks->low || *offset > marks->high) {
+        stop_partition(key, gap(*offset, *marks));
+        continue;
+      }
+      expected_[key] = *offset;
+      positions.push_back({partition, *offset});
+      lag(partition).set(static_cast<double>(marks->high - *offset));
+    }
+    context_.metrics.gauge("intake_stalled_partitions").set(static_cast<double>(stopped_.size()));
+    return positions;
+  }
+
+  // The installation's first start begins at the log's start, a partition that is added later at 0.
+  Result<std::int64_t> first_position(const PartitionKey& key, std::int64_t low) {
+    auto known = store_.topic_known(key.first);
+    if (!known) return tl::unexpected(known.error());
+    const std::int64_t offset = *known ? 0 : low;
+    if (auto begun = store_.begin_partition(key.first, key.second, offset); !begun)
+      return tl::unexpected(begun.error());
+    return offset;
+  }
+
+  static Error gap(std::int64_t offset, const broker::Consumer::Watermarks& marks) {
+    return {"position_outside_log",
+            "the next message to execute is " + std::to_string(offset) + ", the log holds " +
+                std::to_string(marks.low) + " to " + std::to_string(marks.high),
+            "find out what became of the messages (retention, a topic made anew), then set intake.next_offset",
+            Retry::never};
+  }
+
+  std::vector<store::Arrival> arrivals() const {
+    std::vector<store::Arrival> all;
+    all.reserve(batch_.size());
+    for (const broker::Message& message : batch_) {
+      store::Arrival arrival;
+      arrival.topic = message.partition.topic;
+      arrival.partition = message.partition.number;
+      arrival.offset = message.offset;
+      arrival.broker_time = time_from_micros(std::max<std::int64_t>(0, message.timestamp_ms) * 1000);
+      arrival.key = message.key;
+      arrival.raw = {message.payload, &message.headers};
+      if (auto event = events::decode(arrival.raw)) {
+        arrival.verdict = refuse_unbound(context_.config.sources, arrival.topic, *event);
+        arrival.event = *std::move(event);
+      } else {
+        arrival.refusal = event.error();
+      }
+      all.push_back(std::move(arrival));
+    }
+    return all;
+  }
+
+  void process() {
+    const auto all = arrivals();
+    if (!execute(all)) return;
+    std::vector<broker::Position> positions;
+    for (const auto& [key, offset] : expected_) positions.push_back({{key.first, key.second}, offset});
+    consumer_->commit(positions);
+  }
+
+  std::vector<store::Cursor> cursors_of(std::span<const store::Arrival> part) const {
+    std::map<PartitionKey, std::int64_t> next;
+    for (const store::Arrival& arrival : part) next[{arrival.topic, arrival.partition}] = arrival.offset + 1;
+    std::vector<store::Cursor> cursors;
+    for (const auto& [key, offset] : next) cursors.push_back({key.first, key.second, expected_.at(key), offset});
+    return cursors;
+  }
+
+  // Executes a part of the batch, by halves where it cannot be executed whole, so that the one message that is to blame
+  // is left alone. False where the batch has to be read again.
+  bool execute(std::span<const store::Arrival> part) {
+    if (part.empty()) return true;
+    const auto cursors = cursors_of(part);
+    auto report = patiently([&] { return store_.execute(part, cursors); });
+    if (!report && report.error().code == "db_unique")
+      report = patiently([&] { return store_.execute(part, cursors); });
+    if (!report && report.error().retry == Retry::later) return false;
+    if (!report && part.size() > 1) {
+      const std::size_t half = part.size() / 2;
+      return execute(part.first(half)) && execute(part.subspan(half));
+    }
+    if (!report) {
+      const Error why{"cannot_be_executed", report.error().message, "report the defect with the dead letter's original",
+                      Retry::never};
+      log::error("a message cannot be executed", why,
+                 {{"loop", kLoop},
+                  {"topic", part[0].topic},
+                  {"partition", std::int64_t{part[0].partition}},
+                  {"offset", part[0].offset}});
+      report = patiently([&] { return store_.bury(part[0], cursors[0], why); });
+    }
+    if (!report) return false;
+    for (const store::Cursor& cursor : cursors) expected_[{cursor.topic, cursor.partition}] = cursor.next;
+    note(*report);
+    return true;
+  }
+
+  // Tries again for as long as the fault can pass, with the partitions paused and the membership kept alive. Gives up,
+  // so that the batch is read anew, when the assignment changed, another worker was here, or the process ends.
+  template <typename Transaction>
+  Result<store::BatchReport> patiently(Transaction transaction) {
+    for (int failures = 1;; ++failures) {
+      const auto begun = std::chrono::steady_clock::now();
+      auto report = transaction();
+      if (report || report.error().retry == Retry::never) {
+        if (failures > 1) consumer_->resume();
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+        context_.metrics.histogram("db_transaction_seconds", kLoop).observe(took.count());
+        return report;
+      }
+      context_.metrics.counter("db_errors_total", report.error().code).add();
+      if (report.error().code == "offset_moved") restart_ = true;
+      if (failures == 1) {
+        log::warn("a batch waits", report.error(), {{"loop", kLoop}});
+        consumer_->pause();
+      }
+      const auto until =
+          std::chrono::steady_clock::now() + domain::retry_delay(failures, kFirstRetry, kSlowestRetry, 1.0);
+      while (!restart_ && !context_.stopping() && std::chrono::steady_clock::now() < until) {
+        context_.beat(kLoop);
+        if (!consumer_->poll(kFirstRetry)) restart_ = true;
+      }
+      if (restart_ || context_.stopping()) {
+        consumer_->resume();
+        return report;
+      }
+    }
+  }
+
+  void note(const store::BatchReport& report) {
+    for (const auto& [result, count] : report.results) {
+      context_.metrics.counter("events_total", result.first, result.second).add(static_cast<double>(count));
+    }
+    if (report.duplicates > 0) {
+      context_.metrics.counter("events_total", "_any", "duplicate").add(static_cast<double>(report.duplicates));
+    }
+    for (const auto& [code, count] : report.rejections) {
+      context_.metrics.counter("rejections_total", code).add(static_cast<double>(count));
+    }
+    for (const auto& [code, count] : report.dead_letter_codes) {
+      context_.metrics.counter("dead_letters_total", code).add(static_cast<double>(count));
+    }
+    if (report.reused_ids > 0) {
+      log::error("a source used an id again with another payload", {{"loop", kLoop}, {"count", report.reused_ids}});
+    }
+    if (report.due) context_.deliver.notify();
+    if (report.fan_out) context_.sweep.notify();
+    context_.publish.notify();
+  }
+
+  Context& context_;
+  store::IntakeStore store_;
+  std::unique_ptr<broker::Consumer> consumer_;
+  std::map<PartitionKey, std::int64_t> expected_;  // where each partition that is being read stands in the database
+  std::set<PartitionKey> stopped_;
+  std::vector<broker::Message> batch_;
+  std::string complaint_;  // what intake waits for, said once
+  bool restart_ = true;
+};
+
+}  // namespace
+
+void run_intake(Context& context) { Intake(context).run(); }
+
+}  // namespace peerwright::worker

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "context.hpp"
+#include "peerwright/domain/model.hpp"
+#include "peerwright/ssh/session.hpp"
+
+namespace peerwright::worker {
+
+// Open sessions to hosts, kept for the next push. Safe from every thread; a session that was taken out belongs to the
+// taker alone until it is put back.
+class Sessions {
+ public:
+  explicit Sessions(Context& context) : context_(context) {}
+
+  struct Taken {
+    std::unique_ptr<ssh::Session> session;
+    bool was_open = false;  // kept from an earlier push: it may have died in silence
+  };
+  // The open session to the server as it is registered now, or a new one.
+  Result<Taken> take(const domain::Server& server);
+  Result<Taken> connect(const domain::Server& server);
+  void put_back(const domain::Server& server, std::unique_ptr<ssh::Session> session);
+
+ private:
+  static constexpr std::size_t kMaxOpen = 500;
+  struct Open {
+    std::string target;  // to whom it leads; another one now: closed
+    std::unique_ptr<ssh::Session> session;
+  };
+  Context& context_;
+  std::mutex mutex_;
+  std::map<domain::Id, Open> open_;
+};
+
+}  // namespace peerwright::worker

@@ -1,0 +1,152 @@
+#include "peerwright/worker/worker.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "context.hpp"
+#include "peerwright/admin/server.hpp"
+#include "peerwright/base/log.hpp"
+#include "peerwright/store/workers.hpp"
+
+#ifndef PEERWRIGHT_VERSION
+#error "the build names the version"
+#endif
+
+namespace peerwright::worker {
+namespace {
+
+constexpr std::chrono::seconds kLoopBound{60};  // a loop that did not come round for so long stands still
+
+struct Loop {
+  const char* role;
+  void (*run)(Context&);
+};
+constexpr std::array<Loop, 4> kLoops{
+    {{"intake", run_intake}, {"deliver", run_deliver}, {"sweep", run_sweep}, {"publish", run_publish}}};
+
+struct Secrets {
+  store::Database database;
+  std::optional<Sealer> sealer;
+  Secret ssh_key;
+  broker::Connection kafka;
+};
+
+bool has_role(const Config& config, std::string_view role) {
+  return std::find(config.roles.begin(), config.roles.end(), role) != config.roles.end();
+}
+
+Result<Secrets> read_secrets(const Config& config) {
+  Secrets secrets;
+  secrets.database.dsn = config.postgres.dsn;
+  const auto read = [](const std::string& file, Secret& into) -> Result<void> {
+    if (file.empty()) return {};
+    auto secret = read_secret_file(file);
+    if (!secret) return tl::unexpected(secret.error());
+    into = *std::move(secret);
+    return {};
+  };
+  if (auto ok = read(config.postgres.password_file, secrets.database.password); !ok) return tl::unexpected(ok.error());
+  if (has_role(config, "deliver")) {
+    if (auto ok = read(config.ssh.private_key_file, secrets.ssh_key); !ok) return tl::unexpected(ok.error());
+  }
+  if (has_role(config, "intake")) {
+    Secret key;
+    if (auto ok = read(config.encryption.key_file, key); !ok) return tl::unexpected(ok.error());
+    auto sealer = Sealer::create(key);
+    if (!sealer) return tl::unexpected(sealer.error());
+    secrets.sealer.emplace(*std::move(sealer));
+  }
+  secrets.kafka.brokers = config.kafka.brokers;
+  for (const auto& [name, value] : config.kafka.properties) secrets.kafka.properties.emplace_back(name, value);
+  for (const auto& [name, file] : config.kafka.secret_property_files) {
+    Secret value;
+    if (auto ok = read(file, value); !ok) return tl::unexpected(ok.error());
+    secrets.kafka.secret_properties.emplace_back(name, std::move(value));
+  }
+  return secrets;
+}
+
+std::string name_of_worker(const Config& config) {
+  if (!config.worker.name.empty()) return config.worker.name;
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  return std::string(host.data()) + '/' + std::to_string(getpid());
+}
+
+// Waits for a database with the right tables; empty when the process is to end.
+std::string enlist(const store::Database& database, const std::string& name, Readiness& readiness,
+                   const std::atomic<bool>& stop) {
+  store::WorkerStore store(database);
+  std::string complaint;
+  while (!stop) {
+    auto ready = store.check_schema();
+    auto id = ready ? store.enlist(name) : Result<std::string>(tl::unexpected(ready.error()));
+    if (id) {
+      readiness.set("database", "");
+      return *id;
+    }
+    readiness.set("database", id.error().message);
+    if (std::exchange(complaint, id.error().code) != id.error().code) log::warn("waiting for the database", id.error());
+    std::this_thread::sleep_for(kFirstRetry);
+  }
+  return {};
+}
+
+void run_loops(Context& context) {
+  std::vector<std::thread> threads;
+  for (const Loop& loop : kLoops) {
+    if (!has_role(context.config, loop.role)) continue;
+    context.liveness.expect(loop.role, kLoopBound);
+    threads.emplace_back([&context, run = loop.run] { run(context); });
+  }
+  context.liveness.expect("heartbeat", kLoopBound);
+  std::thread heart([&context] { run_heartbeat(context); });
+  for (std::thread& thread : threads) thread.join();
+  context.loops_ended = true;
+  heart.join();
+}
+
+}  // namespace
+
+Result<void> run(const Config& config, const std::atomic<bool>& stop) {
+  auto secrets = read_secrets(config);
+  if (!secrets) return tl::unexpected(secrets.error());
+  admin::Metrics metrics(PEERWRIGHT_VERSION);
+  admin::Liveness liveness;
+  Readiness readiness;
+  readiness.set("database", "not asked yet");
+  if (has_role(config, "intake")) readiness.set("intake", "no partition is assigned yet");
+  metrics.gauge("config_last_reload_successful").set(1);
+  auto server =
+      admin::Server::start(config.admin.listen, {metrics, liveness, [&readiness] { return readiness.reasons(); }});
+  if (!server) return tl::unexpected(server.error());
+
+  const std::string name = name_of_worker(config);
+  const std::string worker_id = enlist(secrets->database, name, readiness, stop);
+  if (worker_id.empty()) return {};
+  Context context{config,
+                  secrets->database,
+                  secrets->sealer ? &*secrets->sealer : nullptr,
+                  &secrets->ssh_key,
+                  secrets->kafka,
+                  worker_id,
+                  name,
+                  stop,
+                  metrics,
+                  liveness,
+                  readiness};
+  log::info("the worker runs", {{"id", worker_id}, {"admin_port", (*server)->port()}});
+  run_loops(context);
+  (*server)->stop();
+  log::info("the worker has ended");
+  return {};
+}
+
+}  // namespace peerwright::worker

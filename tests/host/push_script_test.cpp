@@ -1,0 +1,246 @@
+// What the push script does on a real WireGuard interface.
+#include "push_script.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "peerwright/base/seal.hpp"
+
+namespace peerwright::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using wireguard::fingerprint;
+
+TEST_F(PushScript, AddsChangesAndRemoves) {
+  auto one = peer({"10.0.0.2/32", "fd00::2/128"}, 25, true);
+  auto two = peer({"10.0.0.3/32"});
+  const auto first = plan({}, {&one, &two});
+  expect_proven(first, push(first, 1));
+
+  one.preshared_key = Secret();  // cleared, not kept
+  one.keepalive_seconds = 0;
+  one.allowed_ips = {"10.0.0.9/32"};  // replaced, not added to
+  const auto second = plan({two.public_key}, {&one});
+  const auto got = push(second, 2);
+  expect_proven(second, got);
+  EXPECT_EQ(got->interface_key, wireguard::public_key_of(Secret(lab_.private_key())).value());
+  EXPECT_EQ(got->file_hash, sha256_hex(read_file(lab_.config())));
+  EXPECT_EQ(lab_.wg_show("peers"), one.public_key + "\n");
+  EXPECT_THAT(read_file(lab_.config()), Not(HasSubstr("PresharedKey")));
+}
+
+TEST_F(PushScript, MovesPrefixesBetweenPeersOfThePlan) {
+  auto one = peer({"10.0.0.2/32"});
+  auto two = peer({"10.0.0.3/32"});
+  ASSERT_TRUE(push(plan({}, {&one, &two}), 1));
+  std::swap(one.allowed_ips, two.allowed_ips);
+  const auto swapped = plan({}, {&one, &two});
+  expect_proven(swapped, push(swapped, 2));
+  const auto heir = peer({"10.0.0.2/32"});
+  const auto inherited = plan({two.public_key}, {&heir});
+  expect_proven(inherited, push(inherited, 3));
+}
+
+TEST_F(PushScript, APeerMayHaveNoPrefix) {
+  auto bare = peer({});
+  const auto what = plan({}, {&bare});
+  expect_proven(what, push(what, 1));
+  bare.allowed_ips = {"10.0.0.2/32"};
+  const auto dressed = plan({}, {&bare});
+  expect_proven(dressed, push(dressed, 2));
+  expect_proven(what, push(what, 3));
+}
+
+TEST_F(PushScript, TakesOnlyGreaterNumbers) {
+  const auto one = peer({"10.0.0.2/32"});
+  ASSERT_TRUE(push(plan({}, {&one}), 41));
+  const std::string before = state();
+  for (const std::int64_t number : {1, 40, 41}) {
+    const auto got = push(plan({one.public_key}, {}), number);
+    ASSERT_EQ(code(got), "push_number_refused");
+    EXPECT_THAT(got.error().message, testing::EndsWith(" 41"));
+    EXPECT_EQ(code(read({}, number)), "push_number_refused");
+  }
+  EXPECT_EQ(state(), before);
+  constexpr std::int64_t kGreatest = INT64_MAX;
+  EXPECT_TRUE(push(plan({one.public_key}, {}), kGreatest));
+  EXPECT_EQ(code(push(plan({}, {&one}), kGreatest - 1)), "push_number_refused");
+}
+
+TEST_F(PushScript, ServesOneInstallation) {
+  const auto one = peer({"10.0.0.2/32"});
+  ASSERT_TRUE(push(plan({}, {&one}), 1));
+  const std::string before = state();
+  const auto text = wireguard::render_push(plan({one.public_key}, {}));
+  EXPECT_EQ(code(answer(lab_.run(command(2, PushMode::push, "two"), text.reveal()), 2)), "host_of_other_installation");
+  EXPECT_EQ(state(), before);
+}
+
+TEST_F(PushScript, KeepsTheHeadOfTheFileAndItsMode) {
+  const std::string head = "# by hand\n\n[interface]\t# odd, but legal\r\n  privatekey=" + lab_.private_key() +
+                           "\nPostUp = echo '[Peer' \"%i\" \\ $x\n\n# the last word \xc3\xa9\n";
+  write_file(lab_.config(), head);
+  const auto one = peer({"10.0.0.2/32"}, 25, true);
+  ASSERT_TRUE(push(plan({}, {&one}), 1));
+  EXPECT_EQ(read_file(lab_.config()), head + "\n[Peer]\nPublicKey = " + one.public_key +
+                                          "\nPresharedKey = " + std::string(one.preshared_key.reveal()) +
+                                          "\nAllowedIPs = 10.0.0.2/32\nPersistentKeepalive = 25\n");
+  ASSERT_TRUE(push(plan({one.public_key}, {}), 2));
+  EXPECT_EQ(read_file(lab_.config()), head + "\n");
+  ASSERT_TRUE(push(plan({}, {&one}), 3));
+  EXPECT_THAT(read_file(lab_.config()), testing::StartsWith(head + "\n[Peer]\n"));
+  struct stat status {};
+  ASSERT_EQ(stat(lab_.config().c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777U, 0600U);
+}
+
+TEST_F(PushScript, KeepsEndpointsOfTheFileAndTakesNoneFromTheInterface) {
+  const auto one = peer({"10.0.0.2/32"});
+  const auto two = peer({"10.0.0.3/32"});
+  write_file(lab_.config(), read_file(lab_.config()) + "[Peer]\nEndpoint = vpn.example.org:51820\nPublicKey=" +
+                                one.public_key + "\nAllowedIPs = 10.0.0.2\n");
+  ASSERT_EQ(lab_.run("wg set wg0 peer " + one.public_key + " allowed-ips 10.0.0.2/32 peer " + two.public_key +
+                     " endpoint 192.0.2.7:1000")
+                .status,
+            0);
+  ASSERT_TRUE(push(plan({}, {&two}), 1));
+  const std::string text = read_file(lab_.config());
+  EXPECT_THAT(text, HasSubstr("PublicKey = " + one.public_key +
+                              "\nAllowedIPs = 10.0.0.2/32\nEndpoint = vpn.example.org:51820\n"));
+  EXPECT_THAT(text, Not(HasSubstr("192.0.2.7")));
+}
+
+TEST_F(PushScript, WritesNothingWhereNothingDiffers) {
+  const auto one = peer({"10.0.0.2/32"}, 25, true);
+  const auto what = plan({}, {&one});
+  ASSERT_TRUE(push(what, 1));
+  struct stat before {};
+  ASSERT_EQ(stat(lab_.config().c_str(), &before), 0);
+  expect_proven(what, push(what, 2));
+  struct stat after {};
+  ASSERT_EQ(stat(lab_.config().c_str(), &after), 0);
+  EXPECT_EQ(before.st_ino, after.st_ino);
+  EXPECT_EQ(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+}
+
+TEST_F(PushScript, RefusesPrefixesOfPeersOutsideThePlan) {
+  const auto other = peer({"10.0.0.2/32", "fd00::2/128"});
+  ASSERT_TRUE(push(plan({}, {&other}), 1));
+  const std::string before = state();
+  const auto one = peer({"10.0.0.3/32", "fd00::2/128"});
+  const auto got = push(plan({}, {&one}), 2);
+  ASSERT_EQ(code(got), "prefix_taken_on_host");
+  EXPECT_THAT(got.error().message, HasSubstr(other.public_key + " fd00::2/128"));
+  EXPECT_EQ(state(), before);
+  const auto wider = peer({"10.0.0.0/24"});  // overlaps, and takes nothing away
+  EXPECT_TRUE(push(plan({}, {&wider}), 2));
+}
+
+TEST_F(PushScript, AReadingShowsAllAndChangesNothing) {
+  const auto one = peer({"10.0.0.2/32"}, 25, true);
+  const auto two = peer({"10.0.0.3/32"});
+  const auto lost = peer({"10.0.0.4/32"});
+  ASSERT_TRUE(push(plan({}, {&one, &two, &lost}), 1));
+  const auto stranger = peer({"10.0.0.5/32"});
+  ASSERT_EQ(lab_.run("wg set wg0 peer " + stranger.public_key + " allowed-ips 10.0.0.5/32 peer " + lost.public_key +
+                     " remove")
+                .status,
+            0);
+  const std::string file = read_file(lab_.config());
+  const std::string kernel = lab_.wg_show("dump | sort");
+  const auto got = read({&one, &two, &lost}, 2);
+  ASSERT_TRUE(got) << got.error().message;
+  EXPECT_EQ(read_file(lab_.config()), file);
+  EXPECT_EQ(lab_.wg_show("dump | sort"), kernel);
+  EXPECT_EQ(read_file(lab_.config().string() + ".push"), "one 2\n");
+
+  std::vector<PeerConfig> wanted;
+  for (const auto* each : {&one, &two, &lost}) wanted.push_back(clone(*each));
+  const auto proof = wireguard::prove_reading(wanted, *got);
+  EXPECT_EQ(proof.size(), 4U);
+  EXPECT_EQ(proof.at(one.public_key), fingerprint(one));
+  EXPECT_EQ(proof.at(two.public_key), fingerprint(two));
+  EXPECT_EQ(proof.at(lost.public_key), std::nullopt);      // in the file only
+  EXPECT_EQ(proof.at(stranger.public_key), std::nullopt);  // on the interface only
+}
+
+TEST_F(PushScript, AFileEditedByHandIsReadAndMended) {
+  const auto one = peer({"10.0.0.2/32", "fd00::2/128"}, 25);
+  const auto two = peer({"10.0.0.3/32"});
+  const auto what = plan({}, {&one, &two});
+  ASSERT_TRUE(push(what, 1));
+  const std::string head = read_file(lab_.config()).substr(0, read_file(lab_.config()).find("[Peer]"));
+  const std::string same =
+      head + "[PEER] # one\r\nallowedips=10.0.0.2 , FD00:0::2\r\n# PublicKey = x\r\nPUBLICKEY = " + one.public_key +
+      "\r\nPersistentKeepalive=25\r\n";
+  const std::string other = "[Peer]\nPublicKey = " + two.public_key + "\nAllowedIPs = 10.0.0.3/32\n";
+  std::vector<PeerConfig> wanted;
+  for (const auto* each : {&one, &two}) wanted.push_back(clone(*each));
+
+  write_file(lab_.config(), same + other);
+  auto got = read({&one, &two}, 2);
+  ASSERT_TRUE(got) << got.error().message;
+  EXPECT_EQ(wireguard::prove_reading(wanted, *got).at(one.public_key), fingerprint(one));
+
+  for (const std::string& wrong :
+       {std::string("[Peer]\nPublicKey = nonsense\n"), other + other, other + "AllowedIPs = $(rm)\n",
+        other + "PersistentKeepalive = often\n", other + "PersistentKeepalive = 70000\n"}) {
+    write_file(lab_.config(), same + wrong);
+    got = read({&one, &two}, got->push_number + 1);
+    ASSERT_TRUE(got) << got.error().message << wrong;
+    EXPECT_EQ(wireguard::prove_reading(wanted, *got).at(two.public_key), std::nullopt) << wrong;
+  }
+  expect_proven(what, push(what, 100));
+}
+
+TEST_F(PushScript, TellsWrongPresharedKeysInKernelAndFile) {
+  const auto one = peer({"10.0.0.2/32"}, 0, true);
+  const auto what = plan({}, {&one});
+  ASSERT_TRUE(push(what, 1));
+  std::vector<PeerConfig> wanted;
+  wanted.push_back(clone(one));
+  ASSERT_EQ(lab_.run("wg genpsk | wg set wg0 peer " + one.public_key + " preshared-key /dev/stdin").status, 0);
+  auto got = read({&one}, 2);
+  ASSERT_TRUE(got);
+  EXPECT_EQ(wireguard::prove_reading(wanted, *got).at(one.public_key), std::nullopt);
+  expect_proven(what, push(what, 3));
+
+  ASSERT_EQ(lab_.run("sed -i '/^PresharedKey/d' " + lab_.config().string()).status, 0);
+  got = read({&one}, 4);
+  ASSERT_TRUE(got);
+  EXPECT_EQ(wireguard::prove_reading(wanted, *got).at(one.public_key), std::nullopt);
+  expect_proven(what, push(what, 5));
+}
+
+TEST_F(PushScript, PushesThousandPeersAndTheirRemovalInOneRunEach) {
+  constexpr int kPeers = 1000;
+  PushPlan adds;
+  std::vector<const PeerConfig*> wanted;
+  std::vector<std::string> keys;
+  for (int i = 0; i < kPeers; ++i) {
+    const std::string host = std::to_string(i / 250) + "." + std::to_string(i % 250 + 1);
+    adds.peers.push_back(peer({"10.1." + host + "/32", "fd00::1:" + std::to_string(i + 1) + "/128"}, 25, i % 2 == 0));
+    keys.push_back(adds.peers.back().public_key);
+  }
+  for (const auto& one : adds.peers) wanted.push_back(&one);
+  expect_proven(adds, push(adds, 1));
+  const auto got = read(wanted, 2);
+  ASSERT_TRUE(got) << got.error().message;
+  EXPECT_EQ(got->kernel.size(), static_cast<std::size_t>(kPeers));
+  const auto proof = wireguard::prove_reading(adds.peers, *got);
+  for (const auto& one : adds.peers) ASSERT_EQ(proof.at(one.public_key), fingerprint(one));
+  // The saved file is one that `wg` takes, and says the same.
+  const std::string before = lab_.wg_show("dump | sort");
+  ASSERT_EQ(lab_.run("wg-quick strip " + lab_.config().string() + " | wg syncconf wg0 /dev/stdin").status, 0);
+  EXPECT_EQ(lab_.wg_show("dump | sort"), before);
+
+  const auto removal = plan(keys, {});
+  expect_proven(removal, push(removal, 3));
+  EXPECT_EQ(lab_.wg_show("peers"), "");
+}
+
+}  // namespace
+}  // namespace peerwright::test

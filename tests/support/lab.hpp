@@ -1,0 +1,44 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace peerwright::test {
+
+// A host of the lab that tools/test started (tools/lab up 3). Taking one wipes what earlier tests left on it.
+class LabHost {
+ public:
+  explicit LabHost(int number);
+
+  [[nodiscard]] const std::string& address() const { return address_; }
+  [[nodiscard]] const std::string& host_key() const { return host_key_; }
+  [[nodiscard]] std::string endpoint() const { return address_ + ":51820"; }
+  [[nodiscard]] std::string interface_key() const { return interface_key_; }
+  static std::string ssh_key_file();
+
+  // Runs a shell command on the host; its output. Fails the test where the command fails.
+  std::string sh(const std::string& command) const;
+  // tools/lab VERB K (kill, start, reboot, freeze, thaw).
+  void lab(const std::string& verb) const;
+
+  // public key -> allowed IPs sorted and joined by commas, as the kernel (or wireguard-go) and as the saved file say.
+  using Peers = std::map<std::string, std::string>;
+  [[nodiscard]] Peers kernel_peers() const;
+  [[nodiscard]] Peers file_peers() const;
+
+ private:
+  int number_;
+  std::string address_;
+  std::string host_key_;
+  std::string interface_key_;
+};
+
+// Keys of a client: a private and a public one.
+struct ClientKeys {
+  std::string private_key;
+  std::string public_key;
+};
+ClientKeys make_client_keys();
+
+}  // namespace peerwright::test

@@ -1,0 +1,175 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "peerwright/wireguard/host.hpp"
+
+namespace peerwright::wireguard {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+
+constexpr std::int64_t kNumber = 12;
+const std::string kInterface = "Xf7dO2vUf2+ijuFdlp1bsOpTd01Ii9r53xxuASSz7yI=";
+const std::string kKeyA = "pOCSkrZRwni5dyxWn1+puxPZBrRqtoyd+dwrRAn4ogk=";
+const std::string kKeyB = "zo060cy2M+x7cMF4FKXHbs0CloUFDTRHRboFhw5YfVk=";
+const std::string kKernelHash(64, 'a');
+const std::string kFileHash(64, 'b');
+const std::string kConfigHash(64, '0');
+
+const std::string kHead = "interface " + kInterface + "\n";
+const std::string kKernel = "kernel " + kKeyA + " 25 fd00::2/128,10.0.0.2/32\nkernel " + kKeyB + " off (none)\n";
+const std::string kFile = "file " + kKeyA + " 25 10.0.0.2/32,FD00::2\n";
+const std::string kHashes = "secrets " + kKernelHash + " " + kFileHash + "\nconfig " + kConfigHash + "\n";
+const std::string kWhole = kHead + kKernel + kFile + kHashes + "end 12 ok 2 1\n";
+
+std::string code_of(const std::string& output, std::optional<int> status = 0) {
+  const auto answer = parse_answer(output, status, kNumber);
+  return answer ? "ok" : answer.error().code;
+}
+
+TEST(HostAnswer, IsReadWhole) {
+  const auto answer = parse_answer(kWhole, 0, kNumber);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->interface_key, kInterface);
+  EXPECT_EQ(answer->push_number, kNumber);
+  ASSERT_EQ(answer->kernel.size(), 2U);
+  EXPECT_EQ(answer->kernel[0], (HostPeer{kKeyA, {"10.0.0.2/32", "fd00::2/128"}, 25}));
+  EXPECT_EQ(answer->kernel[1], (HostPeer{kKeyB, {}, 0}));
+  ASSERT_EQ(answer->file.size(), 1U);
+  EXPECT_EQ(answer->file[0], answer->kernel[0]);
+  EXPECT_EQ(answer->kernel_secrets_hash, kKernelHash);
+  EXPECT_EQ(answer->file_secrets_hash, kFileHash);
+  EXPECT_EQ(answer->file_hash, kConfigHash);
+}
+
+TEST(HostAnswer, MayShowNoPeersAndAnInterfaceWithoutKey) {
+  const auto answer = parse_answer("interface (none)\n" + kHashes + "end 12 ok 0 0\n", 0, kNumber);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->interface_key, "");
+  EXPECT_TRUE(answer->kernel.empty() && answer->file.empty());
+}
+
+TEST(HostAnswer, CutAtAnyByteIsNone) {
+  for (std::size_t bytes = 0; bytes < kWhole.size(); ++bytes) {
+    const auto answer = parse_answer(kWhole.substr(0, bytes), 0, kNumber);
+    ASSERT_FALSE(answer) << bytes;
+    ASSERT_EQ(answer.error().code, "host_answer_incomplete");
+    ASSERT_EQ(answer.error().retry, Retry::later);
+  }
+}
+
+TEST(HostAnswer, WithoutAnyOneOfItsLinesIsNone) {
+  std::size_t start = 0;
+  while (start < kWhole.size()) {
+    const std::size_t end = kWhole.find('\n', start) + 1;
+    const std::string line = kWhole.substr(start, end - start);
+    EXPECT_EQ(code_of(kWhole.substr(0, start) + kWhole.substr(end)), "host_answer_incomplete") << "without " << line;
+    EXPECT_EQ(code_of(kWhole.substr(0, end) + line + kWhole.substr(end)), "host_answer_incomplete") << "twice " << line;
+    start = end;
+  }
+}
+
+TEST(HostAnswer, WithAnyCharacterTakenOutIsNoneOrTellsAnotherKey) {
+  for (std::size_t at = 0; at < kWhole.size(); ++at) {
+    const auto answer = parse_answer(kWhole.substr(0, at) + kWhole.substr(at + 1), 0, kNumber);
+    // Only prefixes and keepalives have no fixed length; such damage is a difference and so no proof.
+    if (!answer) continue;
+    EXPECT_NE(std::make_pair(answer->kernel, answer->file),
+              std::make_pair(parse_answer(kWhole, 0, kNumber)->kernel, parse_answer(kWhole, 0, kNumber)->file))
+        << at;
+  }
+}
+
+TEST(HostAnswer, RefusesOddLines) {
+  const auto with_kernel = [](const std::string& line) { return kHead + line + "\n" + kHashes + "end 12 ok 1 0\n"; };
+  ASSERT_EQ(code_of(with_kernel("kernel " + kKeyA + " off (none)")), "ok");
+  for (const std::string& line :
+       {"kernel " + kKeyA, "kernel " + kKeyA + " off", "kernel " + kKeyA + " off ", "kernel  " + kKeyA + " off (none)",
+        "kernel " + kKeyA + " off (none) more", "kernel " + kKeyA + " off 10.0.0.2/33",
+        "kernel " + kKeyA + " off 10.0.0.2/32,", "kernel " + kKeyA + " off (hidden)", "kernel " + kKeyA + " of (none)",
+        "kernel " + kKeyA + " 65536 (none)", "kernel " + kKeyA + " -1 (none)", "kernel " + kKeyA + " ? (none)",
+        "kernel " + kKeyA.substr(1) + " off (none)", "Kernel " + kKeyA + " off (none)", std::string("hello"),
+        std::string()}) {
+    EXPECT_EQ(code_of(with_kernel(line)), "host_answer_incomplete") << line;
+  }
+}
+
+TEST(HostAnswer, AFileMayHoldAnything) {
+  const auto answer = parse_answer(
+      kHead + "file " + kKeyA + " ? ?\nfile " + kKeyA + " 70000 10.0.0.2\n" + kHashes + "end 12 ok 0 2\n", 0, kNumber);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->file[0], (HostPeer{kKeyA, {"?"}, kUnreadableKeepalive}));
+  EXPECT_EQ(answer->file[1], (HostPeer{kKeyA, {"10.0.0.2/32"}, kUnreadableKeepalive}));
+}
+
+TEST(HostAnswer, OfAnotherPushIsNone) {
+  for (const std::int64_t number : {1, 2, 11, 13, 120, 121}) {
+    EXPECT_FALSE(parse_answer(kWhole, 0, number)) << number;
+  }
+}
+
+TEST(HostAnswer, OnlyExitStatusZeroMakesIt) {
+  EXPECT_EQ(code_of(kWhole, std::nullopt), "host_answer_incomplete");
+  for (int status = 1; status < 256; ++status) EXPECT_NE(code_of(kWhole, status), "ok") << status;
+}
+
+TEST(HostAnswer, RefusalsHaveTheirCodes) {
+  const std::tuple<int, std::string, std::string, Retry> cases[] = {
+      {10, "plan_incomplete", "host_answer_incomplete", Retry::later},
+      {11, "push_number_refused", "push_number_refused", Retry::later},
+      {12, "host_of_other_installation", "host_of_other_installation", Retry::never},
+      {13, "prefix_taken_on_host", "prefix_taken_on_host", Retry::never},
+      {14, "host_tool_missing", "host_tool_missing", Retry::never},
+      {15, "host_config_missing", "host_config_missing", Retry::never},
+      {16, "interface_missing", "interface_missing", Retry::never},
+      {17, "wg_refused", "wg_refused", Retry::never},
+      {18, "host_busy", "host_busy", Retry::later},
+      {19, "host_storage_failed", "host_storage_failed", Retry::later},
+  };
+  for (const auto& [status, said, code, retry] : cases) {
+    const std::string output = "error " + said + " some detail\nend 12 " + said + "\n";
+    const auto answer = parse_answer(output, status, kNumber);
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, code);
+    EXPECT_EQ(answer.error().retry, retry) << code;
+    EXPECT_THAT(answer.error().message, EndsWith(" some detail"));
+    EXPECT_FALSE(answer.error().remedy.empty()) << code;
+    // Another exit status, another push, or a cut: unknown.
+    EXPECT_EQ(code_of(output, status + 10), "host_answer_incomplete");
+    EXPECT_EQ(code_of(output, 0), "host_answer_incomplete");
+    EXPECT_EQ(code_of(output, std::nullopt), "host_answer_incomplete");
+    EXPECT_EQ(parse_answer(output, status, kNumber + 1).error().code, "host_answer_incomplete");
+    for (std::size_t bytes = 0; bytes < output.size(); ++bytes) {
+      ASSERT_EQ(code_of(output.substr(0, bytes), status), "host_answer_incomplete") << bytes;
+    }
+  }
+}
+
+TEST(HostAnswer, NamesTheNumberThatTheHostHasSeen) {
+  const auto answer = parse_answer("error push_number_refused 41\nend 12 push_number_refused\n", 11, kNumber);
+  EXPECT_THAT(answer.error().message, EndsWith(" 41"));
+}
+
+TEST(HostAnswer, DetailsAreBoundedAndPrintable) {
+  const auto answer =
+      parse_answer("error host_busy \x1b[31m" + std::string(5000, 'x') + "\nend 12 host_busy\n", 18, kNumber);
+  ASSERT_EQ(answer.error().code, "host_busy");
+  EXPECT_LT(answer.error().message.size(), 300U);
+  EXPECT_THAT(answer.error().message, HasSubstr("?[31m"));
+}
+
+TEST(HostAnswer, KnowsWhenTheScriptDidNotEnd) {
+  for (const int status : {124, 137, 143}) {
+    const auto answer = parse_answer("", status, kNumber);
+    EXPECT_EQ(answer.error().code, "host_timeout");
+    EXPECT_EQ(answer.error().retry, Retry::later);
+  }
+  EXPECT_EQ(code_of("", 127), "host_tool_missing");
+  EXPECT_EQ(code_of("interface x\n", 127), "host_answer_incomplete");
+  EXPECT_EQ(code_of("", 1), "host_answer_incomplete");
+  EXPECT_EQ(code_of("", 255), "host_answer_incomplete");
+}
+
+}  // namespace
+}  // namespace peerwright::wireguard

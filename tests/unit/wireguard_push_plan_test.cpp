@@ -1,0 +1,100 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "peerwright/wireguard/host.hpp"
+
+namespace peerwright::wireguard {
+namespace {
+
+constexpr const char* kKeyA = "zo060cy2M+x7cMF4FKXHbs0CloUFDTRHRboFhw5YfVk=";
+constexpr const char* kKeyB = "pOCSkrZRwni5dyxWn1+puxPZBrRqtoyd+dwrRAn4ogk=";
+constexpr const char* kKeyC = "Xf7dO2vUf2+ijuFdlp1bsOpTd01Ii9r53xxuASSz7yI=";
+constexpr const char* kPreshared = "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
+constexpr const char* kZeroKey = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+std::string golden(const std::string& name) {
+  std::ifstream file(PEERWRIGHT_SOURCE_DIR "/tests/unit/golden/" + name, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  EXPECT_FALSE(text.str().empty()) << name;
+  return text.str();
+}
+
+TEST(PushPlan, IsRenderedForWg) {
+  PushPlan plan;
+  plan.removals = {kKeyC};
+  plan.peers.push_back({kKeyA, {"fd00::2/128", "10.0.0.2/32"}, 25, Secret(kPreshared)});
+  plan.peers.push_back({kKeyB, {}, 0, Secret()});
+  EXPECT_EQ(render_push(plan).reveal(), golden("push_plan.txt"));
+}
+
+TEST(PushPlan, AReadingOnlyNamesTheKeysToHash) {
+  PushPlan plan;
+  plan.hashed_keys = {kKeyA, kKeyB, kKeyA};
+  EXPECT_EQ(render_push(plan).reveal(), golden("reading_plan.txt"));
+}
+
+TEST(Fingerprint, IsEqualForEqualStatesOnly) {
+  const PeerConfig peer{kKeyA, {"10.0.0.2/32", "fd00::2/128"}, 25, Secret(kPreshared)};
+  EXPECT_EQ(fingerprint(peer),
+            std::string(kKeyA) + " allowed_ips=10.0.0.2/32,fd00::2/128 keepalive=25 psk=" + "ad5fee2a8352a2a0");
+  EXPECT_EQ(fingerprint({kKeyA, {"fd00::2/128", "10.0.0.2/32"}, 25, Secret(kPreshared)}), fingerprint(peer));
+  EXPECT_EQ(fingerprint({kKeyA, {}, 0, Secret()}), std::string(kKeyA) + " allowed_ips= keepalive=off psk=none");
+  EXPECT_EQ(fingerprint({kKeyA, {}, 0, Secret(kZeroKey)}), fingerprint({kKeyA, {}, 0, Secret()}));
+  EXPECT_NE(fingerprint({kKeyB, {"10.0.0.2/32", "fd00::2/128"}, 25, Secret(kPreshared)}), fingerprint(peer));
+  EXPECT_NE(fingerprint({kKeyA, {"10.0.0.2/32"}, 25, Secret(kPreshared)}), fingerprint(peer));
+  EXPECT_NE(fingerprint({kKeyA, {"10.0.0.2/32", "fd00::2/128"}, 0, Secret(kPreshared)}), fingerprint(peer));
+  EXPECT_NE(fingerprint({kKeyA, {"10.0.0.2/32", "fd00::2/128"}, 25, Secret(kKeyB)}), fingerprint(peer));
+  EXPECT_THAT(fingerprint(peer), testing::Not(testing::HasSubstr("AwMD")));
+}
+
+TEST(ExecCommand, QuotesTheScript) {
+  const HostInterface where{"wg0", "/etc/wireguard/wg0.conf", "", "i-1"};
+  EXPECT_EQ(
+      exec_command(where, PushMode::push, 7, 30, "echo 'a' \"$1\"\n").value(),
+      "timeout -k 5 30 sh -c 'echo '\\''a'\\'' \"$1\"\n' peerwright 'wg0' '/etc/wireguard/wg0.conf' 'i-1' 7 push");
+  const HostInterface inside{"wg0", "/config/wg0.conf", "podman exec -i wg", "i-1"};
+  EXPECT_EQ(exec_command(inside, PushMode::reading, 8, 5, "x").value(),
+            "podman exec -i wg timeout -k 5 5 sh -c 'x' peerwright 'wg0' '/config/wg0.conf' 'i-1' 8 reading");
+}
+
+TEST(ExecCommand, RefusesWhatCouldBeTakenForSomethingElse) {
+  const HostInterface good{"wg0", "/etc/wireguard/wg0.conf", "", "i-1"};
+  const auto code = [](const HostInterface& where, std::int64_t number = 1, int timeout_seconds = 10) {
+    const auto command = exec_command(where, PushMode::push, number, timeout_seconds, "x");
+    return command ? "ok" : command.error().code;
+  };
+  ASSERT_EQ(code(good), "ok");
+  for (const auto* name : {"", "-wg", ".", "..", "wg 0", "wg/0", "wg'0", "sixteen-letters0", "wg\n0", "w\xc3\xa9"}) {
+    HostInterface bad = good;
+    bad.interface = name;
+    EXPECT_EQ(code(bad), "host_setting_invalid") << name;
+  }
+  for (const auto* path :
+       {"", "wg0.conf", "/", "/etc/", "/a b", "/a'b", "/a/../b", "/a//b", "/a\nb", "/a$b", "/a;b", "/*"}) {
+    HostInterface bad = good;
+    bad.config_path = path;
+    EXPECT_EQ(code(bad), "host_setting_invalid") << path;
+  }
+  for (const auto* prefix :
+       {" sudo", "sudo ", "a  b", "a;b", "a|b", "$(a)", "`a`", "a\nb", "A=1 b", "a 'b'", "-x", "a>b", "a&"}) {
+    HostInterface bad = good;
+    bad.exec_prefix = prefix;
+    EXPECT_EQ(code(bad), "host_setting_invalid") << prefix;
+  }
+  for (const auto& installation : {std::string(), std::string("a b"), std::string("a/b"), std::string(65, 'a')}) {
+    HostInterface bad = good;
+    bad.installation_id = installation;
+    EXPECT_EQ(code(bad), "host_setting_invalid") << installation;
+  }
+  EXPECT_EQ(code(good, 0), "host_setting_invalid");
+  EXPECT_EQ(code(good, -1), "host_setting_invalid");
+  EXPECT_EQ(code(good, 1, 0), "host_setting_invalid");
+  EXPECT_EQ(code(good, 1, 1 << 30), "host_setting_invalid");
+}
+
+}  // namespace
+}  // namespace peerwright::wireguard

@@ -5,8 +5,8 @@
 kServiceTools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 readonly kServiceTools
 
-# make_run_directory KIND: prints a new directory. Others cannot list it, but PostgreSQL, which is a user of its own, can
-# reach its part of it.
+# make_run_directory KIND: prints a new directory. Others cannot list it, but PostgreSQL, a user of its own, can reach its
+# part of it.
 make_run_directory() {
   local run
   run=$(mktemp -d "${TMPDIR:-/tmp}/peerwright-$1.XXXXXX")
@@ -14,11 +14,13 @@ make_run_directory() {
   echo "$run"
 }
 
-# start_service RUN kafka|pg|lab ARGUMENT...: what its `up` prints goes to RUN/SERVICE.env.
+# start_service RUN kafka|pg|lab ARGUMENT...: what its `up` prints goes to RUN/SERVICE.env. It has a session of its own,
+# so that Ctrl-C reaches the caller alone, who then takes down what was begun.
 start_service() {
   local run=$1 service=$2 variable=PEERWRIGHT_${2^^}_DIR
   shift 2
-  env "$variable=$run/$service" "$kServiceTools/$service" up "$@" >"$run/$service.env" 2>"$run/$service.log" </dev/null ||
+  setsid --wait env "$variable=$run/$service" "$kServiceTools/$service" up "$@" \
+    >"$run/$service.env" 2>"$run/$service.log" </dev/null ||
     { cat "$run/$service.log" >&2 && return 1; }
 }
 

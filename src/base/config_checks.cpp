@@ -14,15 +14,21 @@ namespace {
 constexpr int kHeartbeatsUntilDead = 3;
 constexpr std::string_view kConflict = "settings_conflict";
 
+// Where the first of them was given that does not stand at its default.
+const Place& given_place(const Places& places, std::string_view first, std::string_view second) {
+  const Place& place = places.place_of(first);
+  return place.origin == Origin::fallback ? places.place_of(second) : place;
+}
+
 void check_times(const Config& c, const Places& places, Problems& problems) {
   if (c.worker.dead_after_ms < kHeartbeatsUntilDead * c.worker.heartbeat_ms) {
-    problems.add(places.place_of("worker.dead_after_ms"), std::string(kConflict),
+    problems.add(given_place(places, "worker.dead_after_ms", "worker.heartbeat_ms"), std::string(kConflict),
                  "worker.dead_after_ms is less than 3 heartbeats, so that living workers would be taken for dead",
                  "use at least " + std::to_string(kHeartbeatsUntilDead * c.worker.heartbeat_ms) +
                      " ms, or a shorter worker.heartbeat_ms");
   }
   if (c.deliver.retry_base_ms > c.deliver.retry_max_ms) {
-    problems.add(places.place_of("deliver.retry_base_ms"), std::string(kConflict),
+    problems.add(given_place(places, "deliver.retry_base_ms", "deliver.retry_max_ms"), std::string(kConflict),
                  "deliver.retry_base_ms is greater than deliver.retry_max_ms",
                  "use at most " + std::to_string(c.deliver.retry_max_ms) + " ms, or a greater deliver.retry_max_ms");
   }
@@ -39,7 +45,7 @@ void check_topics(const Config& c, const Places& places, Problems& problems) {
   for (const auto& [key, topic] : written) {
     const auto [owner, fresh] = owners.emplace(*topic, key);
     if (fresh) continue;
-    problems.add(places.place_of(key), std::string(kConflict),
+    problems.add(given_place(places, key, owner->second), std::string(kConflict),
                  std::string(key) + " names the same topic as " + owner->second, "give each its own topic");
   }
 }

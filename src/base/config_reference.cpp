@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "config_table.hpp"
 
 namespace peerwright {
@@ -8,17 +10,22 @@ constexpr std::string_view kIntroduction = R"(# Configuration
 
 <!-- Made from the table in src/base/settings.cpp; a test compares the two. -->
 
-A setting comes from, strongest first: a flag (`--kafka.brokers`), the environment (`PEERWRIGHT_KAFKA_BROKERS`), the
-file (YAML), its default. Nothing is expanded: a `${...}` stays as it is written. In the environment and in flags a list
+A setting comes from, strongest first: a flag (`--set kafka.brokers=...`), the environment (`PEERWRIGHT_KAFKA_BROKERS`),
+the file (YAML), its default. Nothing is expanded: a `${...}` stays as it is written. In the environment and in flags a list
 is written with commas. Paths are read as they are given, relative ones from the working directory.
 
 Secrets stand in files of their own, named by settings that end in `_file`; one trailing newline is stripped from them.
 A secret in the configuration itself is refused.
 
 `peerwright config check` tells all that is wrong at once, offline, just as `peerwright run` does; `peerwright config
-show` prints each value, where it comes from, and whether it reloads. In the tables below, a setting that says *live* is
-taken over on SIGHUP and when the file changes; the others need a restart. A file that has a problem changes nothing.
+show` prints each value, where it comes from, and whether it reloads.
 )";
+
+constexpr std::string_view kReadOnce =
+    "The configuration is read once, when the process starts; a change needs a restart.\n";
+constexpr std::string_view kReloaded =
+    "A setting that says *live* is taken over on SIGHUP and when the file changes, all or nothing; the others need a "
+    "restart.\n";
 
 constexpr std::string_view kOutro = R"(
 ## Sources
@@ -109,7 +116,9 @@ std::string_view needed_text(Needed needed) {
 }  // namespace config
 
 std::string config_reference_markdown() {
+  const bool reload = std::ranges::any_of(config::settings(), &config::Setting::reloads);
   std::string out(config::kIntroduction);
+  out += reload ? config::kReloaded : config::kReadOnce;
   std::string section;
   for (const config::Setting& setting : config::settings()) {
     if (const std::string next = config::section_of(setting); next != section) {

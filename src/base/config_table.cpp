@@ -58,7 +58,7 @@ std::string value_text(const Setting& setting, Config& config) {
     std::string operator()(FormatField f) const { return std::string(kFormats[static_cast<std::size_t>(f(c))]); }
     std::string operator()(MapField f) const {
       std::vector<std::string> items;
-      for (const auto& [name, value] : f(c)) items.push_back(name + '=' + value);
+      for (const auto& [name, value] : f(c)) items.emplace_back(name).append("=").append(value);
       return join(items);
     }
     std::string operator()(SourcesField f) const {

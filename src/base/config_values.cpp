@@ -56,7 +56,7 @@ class Applier {
   bool operator()(TextField field) {
     const auto word = scalar("a text");
     if (!word) return false;
-    if (word->text.empty() && !setting_.fallback.empty()) return empty(word->place);
+    if (word->text.empty() && !setting_.fallback.empty()) return refuse_empty(word->place);
     if (!word->text.empty() && !fits(*word, setting_.shape)) return false;
     field(config_) = word->text;
     return true;
@@ -65,7 +65,7 @@ class Applier {
   bool operator()(NumberField field) {
     const auto word = scalar("a whole number");
     if (!word) return false;
-    if (word->text.empty()) return empty(word->place);
+    if (word->text.empty()) return refuse_empty(word->place);
     std::int64_t number = 0;
     const char* const end = word->text.data() + word->text.size();
     const auto read = std::from_chars(word->text.data(), end, number);
@@ -82,7 +82,7 @@ class Applier {
   bool operator()(ListField field) {
     const auto words = list();
     if (!words) return false;
-    if (words->empty()) return empty(given_.place);
+    if (words->empty()) return refuse_empty(given_.place);
     std::vector<std::string> items;
     std::set<std::string> seen;
     bool right = true;
@@ -111,7 +111,7 @@ class Applier {
   }
 
   bool operator()(SourcesField field) {
-    if (given_.node->kind == YamlNode::Kind::null) return empty(given_.place);
+    if (given_.node->kind == YamlNode::Kind::null) return refuse_empty(given_.place);
     if (given_.node->kind != YamlNode::Kind::list) return type_wrong(given_.place, "a list of sources");
     std::vector<SourceBinding> out;
     std::set<std::string> names;
@@ -150,7 +150,7 @@ class Applier {
     problems_.add(at, "type_wrong", key() + " has to be " + expected, "write " + expected + " here");
     return false;
   }
-  bool empty(const Place& at) {
+  bool refuse_empty(const Place& at) {
     const std::string remedy = setting_.fallback.empty() ? "fill it in, or leave it out"
                                                          : "leave it out for " + std::string(setting_.fallback);
     problems_.add(at, "value_empty", key() + " is empty", remedy);
@@ -183,7 +183,7 @@ class Applier {
     bool right = true;
     for (const YamlNode& item : node.items) {
       if (auto word = scalar_of(item, "a list of texts")) {
-        if (word->text.empty()) right = empty(word->place);
+        if (word->text.empty()) right = refuse_empty(word->place);
         words.push_back(std::move(*word));
       } else {
         right = false;
@@ -197,7 +197,7 @@ class Applier {
     std::istringstream in(given_.text);
     for (std::string item; std::getline(in, item, ',');) {
       if (item = trimmed(item); item.empty()) {
-        empty(given_.place);
+        refuse_empty(given_.place);
         return std::nullopt;
       }
       words.push_back({item, given_.place});
@@ -249,7 +249,7 @@ class Applier {
   bool choose(const std::string_view (&all)[N], Target field) {
     const auto word = scalar("one of " + choices(all));
     if (!word) return false;
-    if (word->text.empty()) return empty(word->place);
+    if (word->text.empty()) return refuse_empty(word->place);
     const auto found = std::ranges::find(all, word->text);
     if (found == std::ranges::end(all)) {
       return wrong(*word, "value_unknown", "there is no " + in_quotes(word->text), "choose from " + choices(all));

@@ -9,7 +9,7 @@
 // Room-private: a YAML file as a tree that knows where each part stands and keeps duplicate keys.
 namespace peerwright::config {
 
-constexpr std::size_t kMaxFileBytes = 1024 * 1024;
+constexpr std::size_t kMaxFileBytes = 1'048'576;
 constexpr std::size_t kMaxDepth = 16;
 
 struct YamlNode {

@@ -3,7 +3,8 @@
 namespace peerwright::config {
 namespace {
 
-constexpr bool kLive = true;
+// What a running worker can take over. Until one reads its configuration again, all need a restart and say so.
+constexpr bool kLive = false;
 constexpr bool kRestart = false;
 
 // key, default, help, field, min, max, unit, reloads, needed, shape

@@ -20,6 +20,12 @@ bool credentials_are_wrong(rd_kafka_resp_err_t error) {
   return error == RD_KAFKA_RESP_ERR__AUTHENTICATION || error == RD_KAFKA_RESP_ERR__SSL;
 }
 
+// Lost connections come to on_error() too; that a producer's property does not concern a consumer is no news to whoever
+// gives one list of properties to both; and that a young broker does not yet give out producer ids is a retry.
+bool is_told_otherwise(std::string_view facility) {
+  return facility == "FAIL" || facility == "ERROR" || facility == "CONFWARN" || facility == "GETPID";
+}
+
 Error lost(rd_kafka_resp_err_t error, const std::string& reason) {
   if (credentials_are_wrong(error)) {
     return {"kafka_unreachable", reason, "check the security.protocol, sasl.* and ssl.* settings of Kafka",
@@ -59,7 +65,7 @@ void Link::restored() {
 }
 
 void Link::line(int syslog_level, const char* facility, const char* text) {
-  bool loud = syslog_level <= kSyslogWarning && !down() && std::string_view(facility) != "CONFWARN";
+  bool loud = syslog_level <= kSyslogWarning && !down() && !is_told_otherwise(facility);
   if (loud) {
     const std::lock_guard lock(mutex_);
     const auto now = Clock::now();
@@ -127,7 +133,9 @@ void Client::end(std::chrono::milliseconds deadline) {
   auto done = std::make_shared<std::promise<void>>();
   const auto ended = done->get_future();
   std::thread destroyer([raw, done, state = std::shared_ptr<State>(std::move(state_))] {
-    // Closing a consumer is its owner's business, with a deadline; here it must not begin again.
+    // Closing a consumer is its owner's business, with a deadline; here it must not begin again. Even so
+    // librdkafka 2.0.2 never returns from here once a topic that was being read is deleted: it waits for a reference
+    // that it lost.
     rd_kafka_destroy_flags(raw, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     done->set_value();
   });

@@ -29,6 +29,7 @@ constexpr Setting kConsumer[] = {
     {"partition.assignment.strategy", "range"},  // cooperative-sticky hangs in rebalances in librdkafka 2.0.2
     {"check.crcs", "true"},                      // a damaged batch is a fault, never a message
     {"session.timeout.ms", "45000"},
+    {"heartbeat.interval.ms", "1000"},  // a rebalance is noticed within this; the default is 3 s
     // The broker answers a waiting fetch the moment a message is there, whatever this says; it bounds how long a fetch
     // that is already waiting delays a partition that joins it after an assignment, a restart or a pause. Shorter would
     // only buy requests: 10 ms are 100 a second and broker from an idle worker.

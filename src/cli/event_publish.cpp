@@ -74,7 +74,8 @@ Exit send(const Config& config, const std::vector<Outgoing>& all, const Steps& s
       steps.say(all[i].event, "sent", "with key " + all[i].event.key,
                 {{"key", all[i].event.key}, {"topic", messages[i].topic}});
     } else {
-      std::cerr << "not known to be sent: " << printable(all[i].event.envelope.id) << " (sending it again under this id is safe)\n";
+      std::cerr << "not known to be sent: " << printable(all[i].event.envelope.id)
+                << " (sending it again under this id is safe)\n";
       exit = fail(answers[i].error());
     }
   }

@@ -2,6 +2,8 @@
 
 #include <exception>
 #include <iostream>
+#include <map>
+#include <vector>
 
 #include "command.hpp"
 
@@ -17,24 +19,30 @@ struct Leaf {
   Action action;
 };
 
-CLI::App* parent_of(CLI::App& root, std::string_view group) {
-  if (group.empty()) return &root;
-  if (CLI::App* known = root.get_subcommand_no_throw(std::string(group))) return known;
-  CLI::App* made = root.add_subcommand(std::string(group), std::string(help_of_group(group)));
-  made->require_subcommand(1);
-  return made;
-}
-
 std::vector<Leaf> add_commands(CLI::App& root, Globals& globals) {
+  std::map<std::string_view, CLI::App*> parents{{"", &root}};
   std::vector<Leaf> leaves;
   for (const Command& command : commands()) {
-    CLI::App* app =
-        parent_of(root, command.group)->add_subcommand(std::string(command.name), std::string(command.help));
+    CLI::App*& parent = parents[command.group];
+    if (parent == nullptr) {
+      parent = root.add_subcommand(std::string(command.group), std::string(help_of_group(command.group)));
+      parent->require_subcommand(1);
+    }
+    CLI::App* app = parent->add_subcommand(std::string(command.name), std::string(command.help));
     leaves.push_back({app, command.setup(*app)});
     add_globals(*app, globals);
     app->footer(kFooter);
   }
   return leaves;
+}
+
+// The library's own exit codes (103 to 106 and others) say nothing to a caller.
+int end_unread(CLI::App& root, const CLI::ParseError& error) {
+  const auto unknown = root.remaining(true);
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !unknown.empty()) {
+    return static_cast<int>(usage("there is no command or option " + unknown.front()));
+  }
+  return static_cast<int>(root.exit(error) == 0 ? Exit::ok : Exit::usage);
 }
 
 int run_chosen(const std::vector<Leaf>& leaves, const Globals& globals) {
@@ -64,8 +72,7 @@ int main(int argc, char** argv) {
     try {
       root.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-      // The library's own codes (103 to 106 and others) say nothing to a caller.
-      return root.exit(error) == 0 ? static_cast<int>(Exit::ok) : static_cast<int>(Exit::usage);
+      return end_unread(root, error);
     }
     return run_chosen(leaves, globals);
   } catch (const std::exception& error) {

@@ -1,9 +1,9 @@
-#include <pthread.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <iostream>
 #include <string>
 
 #include "peerwright/base/log.hpp"
@@ -35,22 +35,24 @@ void listen_for_signals() {
   sigaction(SIGPIPE, &action, nullptr);  // a connection that broke is an error of its write
 }
 
-std::string worker_name(const Config& config) {
-  if (!config.worker.name.empty()) return config.worker.name;
+// Logs and leases name the worker alike, also where the configuration leaves that to us.
+void name_worker(Config& config) {
+  if (!config.worker.name.empty()) return;
   std::array<char, kHostNameBytes> host{};
   gethostname(host.data(), host.size() - 1);
-  return std::string(host.data()) + ':' + std::to_string(getpid());
+  config.worker.name = std::string(host.data()) + '/' + std::to_string(getpid());
 }
 
 }  // namespace
 
 Action setup_run(CLI::App&) {
   return [](const Globals& globals) {
-    const LoadedConfig loaded = load_config(config_input(globals));
+    LoadedConfig loaded = load_config(config_input(globals));
     for (const ConfigProblem& problem : loaded.problems) std::cerr << render(problem);
     if (!loaded.problems.empty()) return Exit::usage;
-    const Config& config = loaded.config;
-    log::init(config.log.level, config.log.format, worker_name(config));
+    Config& config = loaded.config;
+    name_worker(config);
+    log::init(config.log.level, config.log.format, config.worker.name);
     listen_for_signals();
     const auto ended = worker::run(config, stop_asked);
     if (ended) return Exit::ok;

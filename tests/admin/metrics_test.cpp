@@ -92,6 +92,7 @@ TEST(Metrics, ThreadsShareOneSeries) {
   constexpr int kThreads = 4;
   constexpr int kEach = 5'000;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
       const Counter mine = metrics.counter("pushes_total", "applied");

@@ -106,8 +106,10 @@ TEST_F(AdminServer, AnExceptionIsAnAnswerToo) {
 }
 
 TEST_F(AdminServer, ServesManyAtOnce) {
+  constexpr std::size_t kClients = 20;
   std::vector<std::future<int>> answers;
-  for (int i = 0; i < 20; ++i) {
+  answers.reserve(kClients);
+  for (std::size_t i = 0; i < kClients; ++i) {
     answers.push_back(std::async(std::launch::async, [this] {
       auto result = get("/livez");
       return result ? result->status : 0;

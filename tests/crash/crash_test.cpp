@@ -138,8 +138,10 @@ TEST(Crash, FiftyKillsDuringTwoThousandEventsLoseNothingAndDoNothingTwice) {
                     {"deliver.retry_max_ms", "300"},
                     {"sweep.chunk_peers", "2"},
                     {"intake.batch_messages", "40"}}});
-  installation.publish({network_set("net1"), network_set("net2"), server_register("fra1", "net1", fra),
-                        server_register("muc1", "net2", muc)});
+  installation.start_worker("first");
+  installation.establish({network_set("net1"), network_set("net2"), server_register("fra1", "net1", fra),
+                          server_register("muc1", "net2", muc)});
+  installation.kill_worker("first");
   int killed = 0;
   for (int round = 0; round < kKills; ++round) {
     const std::string point = kPoints[static_cast<std::size_t>(round) % std::size(kPoints)];

@@ -41,7 +41,7 @@ TEST(Input, WhatCannotBeReadBecomesADeadLetterWithItsOriginalAndThePartitionGoes
   LabHost host(1);
   Installation installation({.partitions = 1, .settings = {}});
   installation.start_worker("w1");
-  installation.publish({network_set("net"), server_register("fra1", "net", host)});
+  installation.establish({network_set("net"), server_register("fra1", "net", host)});
   const auto inputs = bad_inputs();
   for (const BadInput& bad : inputs) {
     installation.publish_raw({installation.topic("events"), "acme/P1", {}, bad.payload});
@@ -69,7 +69,7 @@ TEST(Input, WhatMayNotBeIsRejectedWithACodeAndARemedy) {
   LabHost host(1);
   Installation installation;
   installation.start_worker("w1");
-  installation.publish({network_set("net"), server_register("fra1", "net", host)});
+  installation.establish({network_set("net"), server_register("fra1", "net", host)});
   const std::string key = make_client_keys().public_key;
   const std::vector<std::pair<TestEvent, std::string>> cases = {
       {peer_provision("acme", "A1", "nowhere", make_client_keys().public_key), "unknown_server"},
@@ -100,7 +100,7 @@ TEST(Input, AForeignProducersBinaryEventIsExecuted) {
   LabHost host(1);
   Installation installation;
   installation.start_worker("w1");
-  installation.publish({network_set("net"), server_register("fra1", "net", host)});
+  installation.establish({network_set("net"), server_register("fra1", "net", host)});
   const std::string key = make_client_keys().public_key;
   const Finished sent = run_command({"kcat", "-P",
                                      "-b",   required_environment("KAFKA_BROKERS"),

@@ -10,7 +10,7 @@ class Path : public testing::Test {
  protected:
   void SetUp() override {
     installation.start_worker("w1");
-    installation.publish({network_set("net"), server_register("fra1", "net", host)});
+    installation.establish({network_set("net"), server_register("fra1", "net", host)});
   }
   void expect_host_as_wanted() {
     ASSERT_TRUE(installation.wait_settled());
@@ -173,9 +173,8 @@ TEST_F(Path, AHostOfAnotherInstallationIsLeftAlone) {
   const auto before = host.kernel_peers();
   Installation second;
   second.start_worker("x1");
-  const std::string sshd_host = host.address();
-  second.publish({network_set("net"), server_register("fra1", "net", host),
-                  peer_provision("acme", "P1", "fra1", make_client_keys().public_key)});
+  second.establish({network_set("net"), server_register("fra1", "net", host)});
+  second.publish(peer_provision("acme", "P1", "fra1", make_client_keys().public_key));
   EXPECT_TRUE(eventually([&] {
     return second.db().value("SELECT error_code FROM deliveries") == "host_of_other_installation";
   })) << second.log_of("x1");
@@ -186,7 +185,8 @@ TEST_F(Path, AnotherHostKeyStopsEverythingBeforeAByteIsSent) {
   LabHost other(2);
   auto wrong = server_register("muc1", "net", other);
   wrong.cloud_event["data"]["ssh"]["host_key"] = host.host_key();
-  installation.publish({wrong, peer_provision("acme", "P1", "muc1", make_client_keys().public_key)});
+  installation.establish({wrong});
+  installation.publish(peer_provision("acme", "P1", "muc1", make_client_keys().public_key));
   EXPECT_TRUE(eventually([&] {
     return installation.db().number("SELECT count(*) FROM deliveries WHERE error_code = 'ssh_host_key_changed'") == 1;
   })) << installation.log_of("w1");

@@ -21,7 +21,7 @@ struct Outcome {
 // A program that runs beside the test.
 class Running {
  public:
-  // Starts `command` with `input`, of a few KiB at most or all of it taken, as its standard input.
+  // Starts `command` with `input` as its standard input.
   Running(const std::vector<std::string>& command, std::string_view input);
   ~Running();
   Running(const Running&) = delete;

@@ -26,6 +26,14 @@ TEST_F(PushScript, WhatWasCutShortChangesNothing) {
   expect_proven(what, answer(lab_.run(command(2), text.reveal().substr(0, text.size() - 1)), 2));
 }
 
+TEST_F(PushScript, WorksBesideTheFileWhereRunCannotBeWritten) {
+  ASSERT_EQ(lab_.run("mount -o remount,ro /run").status, 0);
+  const auto one = peer({"10.0.0.2/32"}, 0, true);
+  const auto what = plan({}, {&one});
+  expect_proven(what, push(what, 1));
+  EXPECT_EQ(lab_.run("ls -d " + lab_.config().string() + ".work*").out, "");
+}
+
 TEST_F(PushScript, ADamagedNumberIsNotTakenForNone) {
   write_file(lab_.config().string() + ".push", "");
   const auto one = peer({"10.0.0.2/32"});

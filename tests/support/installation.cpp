@@ -136,6 +136,14 @@ void Installation::publish(const std::vector<TestEvent>& events) {
   published_ += static_cast<std::int64_t>(events.size());
 }
 
+void Installation::establish(const std::vector<TestEvent>& events) {
+  for (const TestEvent& event : events) {
+    publish(event);
+    const auto [outcome, code] = decision(event.id());
+    if (outcome != "accepted") throw std::runtime_error(event.id() + " was not accepted: " + code);
+  }
+}
+
 void Installation::publish_raw(const broker::OutMessage& message) {
   const std::vector one{message};
   required(producer_->send(one, kKafkaDeadline).front());

@@ -42,6 +42,9 @@ class Installation {
   // Publishes to the event topic and waits for the acknowledgement.
   void publish(const TestEvent& event) { publish(std::vector{event}); }
   void publish(const std::vector<TestEvent>& events);
+  // One after the other, each once the one before was accepted: events of different subjects may lie in different
+  // partitions, between which there is no order.
+  void establish(const std::vector<TestEvent>& events);
   void publish_raw(const broker::OutMessage& message);
 
   // (outcome, code) of an event's decision, once it is stored; fails the test when that takes too long.

@@ -133,8 +133,7 @@ TEST(ConfigShow, TellsValueSourceAndReload) {
   EXPECT_FALSE(rows.at("kafka.group").reloads);
   EXPECT_EQ(rows.at("kafka.properties").value, "a=1,b=2");
   EXPECT_EQ(rows.at("log.level").value, "warn");
-  EXPECT_EQ(rows.at("log.level").source, "--log.level");
-  EXPECT_TRUE(rows.at("log.level").reloads);
+  EXPECT_EQ(rows.at("log.level").source, "--set log.level");
   EXPECT_EQ(rows.at("postgres.dsn").source, "PEERWRIGHT_POSTGRES_DSN");
   EXPECT_EQ(rows.at("log.format").value, "auto");
   EXPECT_EQ(rows.at("log.format").source, "default");
@@ -145,7 +144,8 @@ TEST(ConfigReload, NamesWhatNeedsARestart) {
   const Config before = load_config(input).config;
   EXPECT_THAT(restart_needed(before, before), IsEmpty());
   input.flags = {{"log.level", "debug"}, {"deliver.threads", "9"}, {"kafka.group", "other"}};
-  EXPECT_THAT(restart_needed(before, load_config(input).config), ElementsAre("kafka.group", "deliver.threads"));
+  EXPECT_THAT(restart_needed(before, load_config(input).config),
+              ElementsAre("kafka.group", "deliver.threads", "log.level"));
 }
 
 TEST(ConfigListen, ReadsAddressAndPort) {

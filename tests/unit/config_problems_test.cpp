@@ -59,7 +59,7 @@ roles: [deliver, sweeper]
   EXPECT_THAT(told, ElementsAre(f + " setting_required", f + ":2:12 out_of_range", f + ":3:16 type_wrong",
                                 f + ":4:3 key_unknown", f + ":7:3 key_duplicate", f + ":8:14 value_unknown",
                                 f + ":8:28 type_wrong", f + ":9:18 value_unknown",
-                                "PEERWRIGHT_SWEEP_POLL_MS out_of_range", "--sweep.poll key_unknown"));
+                                "PEERWRIGHT_SWEEP_POLL_MS out_of_range", "--set sweep.poll key_unknown"));
 }
 
 TEST(ConfigProblems, ARangeIsInTheRemedy) {
@@ -114,6 +114,7 @@ TEST(ConfigProblems, SomeSettingsComeFromTheFileAlone) {
 TEST(ConfigProblems, WhatGoesTogetherIsChecked) {
   EXPECT_THAT(brief("worker: {heartbeat_ms: 300, dead_after_ms: 899}\n"), ElementsAre("FILE:1:44 settings_conflict"));
   EXPECT_THAT(problems_of("worker: {heartbeat_ms: 300, dead_after_ms: 900}\n"), IsEmpty());
+  EXPECT_THAT(brief("worker: {heartbeat_ms: 1000}\n"), ElementsAre("FILE:1:24 settings_conflict"));
   EXPECT_THAT(brief("deliver: {retry_base_ms: 500, retry_max_ms: 499}\n"), ElementsAre("FILE:1:26 settings_conflict"));
   EXPECT_THAT(brief("kafka: {status_topic: peerwright.events}\n"), ElementsAre("FILE:1:23 settings_conflict"));
   EXPECT_THAT(brief("kafka:\n  properties: {debug: all}\n  secret_property_files: {debug: /x}\n"),
@@ -160,7 +161,7 @@ TEST(ConfigProblems, ABrokenFileSaysWhere) {
   // What is missing is not told of a file that could not be read.
   const TemporaryFile broken("kafka: {brokers: x\n");
   EXPECT_THAT(codes(load_config({broken.path(), {}, {}})), ElementsAre("yaml_invalid"));
-  EXPECT_EQ(only(std::string(2 * 1024 * 1024, '#')).code, "config_too_large");
+  EXPECT_EQ(only(std::string(2'000'000, '#')).code, "config_too_large");
   EXPECT_THAT(codes(load_config({"/nowhere/peerwright.yaml", needed_variables(), {}})),
               ElementsAre("config_unreadable"));
   EXPECT_THAT(codes(load_config({testing::TempDir(), needed_variables(), {}})), ElementsAre("config_unreadable"));

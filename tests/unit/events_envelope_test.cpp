@@ -177,7 +177,7 @@ TEST(EventKeys, AreThoseOfTheSubject) {
 TEST(EventSender, IsReadAsFarAsItCanBe) {
   const std::string text = suspension().dump();
   const auto whole = sender_of({text, nullptr});
-  EXPECT_EQ(whole.id, suspension()["id"]);
+  EXPECT_EQ(json(whole.id), suspension()["id"]);
   EXPECT_EQ(whole.source, "billing");
   EXPECT_EQ(whole.type, "peerwright.peer.suspend.v1");
   const auto cut = sender_of({R"({"id":"1","data":{"id":"inner"},"source":"billing","type":"peerwr)", nullptr});

@@ -117,7 +117,7 @@ TEST(EventCatalogue, AgreesWithSchemasAndExamplesBothWays) {
     in_table.insert(std::string(row.schema));
     EXPECT_EQ(row.type, "peerwright." + std::string(row.name) + ".v1");
     const json schema = json::parse(read_file(schema_folder() / row.schema));
-    EXPECT_EQ(schema.at("title"), row.type);
+    EXPECT_EQ(schema.at("title"), json(row.type));
   }
   std::set<std::string> on_disk;
   for (const auto& entry : std::filesystem::directory_iterator(schema_folder())) {

@@ -223,7 +223,7 @@ TEST(OutboundText, IsTextWhateverComesIn) {
   const Outbound out = dead_letter(letter);
   EXPECT_EQ(out.key, "\xEF\xBF\xBD\xEF\xBF\xBD\"\\\x01\x7F\n\xC3\xA9");
   const json body = json::parse(out.body);
-  EXPECT_EQ(body["key"], out.key);
+  EXPECT_EQ(body["key"], json(out.key));
   EXPECT_EQ(body["message"], "\xEF\xBF\xBD\xEF\xBF\xBD");
   EXPECT_THAT(out.body, Not(HasSubstr("\\u0000"))) << "the database cannot store it";
 }

@@ -47,8 +47,8 @@ def peerwright(*arguments):
 
 
 def spawn(name, command, **options):
-    """A process that dies with this one, and that `tools/demo clean` knows by pids/NAME. Only for the main thread, whose
-    end is what counts."""
+    """A process that dies with this one, and that `tools/demo clean` knows by pids/NAME. Only for the main
+    thread, whose end is what counts."""
     options.setdefault("stdin", subprocess.DEVNULL)
     process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], start_new_session=True, **options)
     with open(f"/proc/{process.pid}/stat") as file:
@@ -70,13 +70,10 @@ class Worker:
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = None
 
-    def start(self, crash_at=""):
-        environment = dict(os.environ)
-        if crash_at:
-            environment["PEERWRIGHT_CRASH_AT"] = crash_at
+    def start(self, **environment):
         with open(f"{DIR}/logs/{self.name}.log", "a") as log:
-            self.process = spawn(self.name, [BINARY, "run", "--config", f"{DIR}/{self.name}.yaml"], env=environment,
-                                 stdout=log, stderr=log)
+            self.process = spawn(self.name, [BINARY, "run", "--config", f"{DIR}/{self.name}.yaml"],
+                                 env={**os.environ, **environment}, stdout=log, stderr=log)
 
     def get(self, path):
         """The body of a page, or None where the worker does not answer with 200."""

@@ -1,5 +1,6 @@
 """What the demonstration shows, in order, and measures on the way. Run by tools/demo, which starts the parts."""
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,11 +12,17 @@ from proof import Proof
 from table import Table, milliseconds, say
 
 FLEET_PEERS = 20  # of each server in a round
-FLEET_ROUNDS = 10
+FLEET_ROUNDS = 30
 TAKEOVER_SECONDS = 30
 ROUTES = {"edge-1": ["10.200.0.0/16", "fd00:200::/64"], "edge-2": ["10.201.0.0/16", "fd00:201::/64"]}
 RESTART_SECONDS = 3
 IDLE_SECONDS = 0.1
+# Servers that a worker holds, and how many of their peers are proven.
+LEFT_BEHIND = """
+SELECT s.name AS server, (SELECT count(*) FROM peers p WHERE p.server_id = s.id AND p.generation = p.applied_generation
+                            AND p.stage = 'provisioned' AND p.proven <> '') AS proven
+FROM deliveries d JOIN servers s ON s.id = d.server_id JOIN workers w ON w.id = d.worker_id WHERE w.name = '{}'
+"""
 
 
 class Sender:
@@ -130,7 +137,7 @@ class Scenario:
         self.phone.up(config)
         self.phone.begin_pings()
         first = self.phone.wait_reply(20, "the first ping of acme/phone through the tunnel")
-        say(f"  ping {self.phone.target} through the tunnel answers {milliseconds(first - begun)} after the phone started")
+        say(f"  ping {self.phone.target} through the tunnel answers {milliseconds(first - begun)} after it was set up")
 
     def suspend(self):
         say("\nHe does not pay: his ping stops. He pays: it works again.", "head")
@@ -142,8 +149,8 @@ class Scenario:
         _, resumed = self.tell(self.billing, "subscriber.resume", {
             "tenant": "acme", "subscriber": "S-100", "reason": "invoice 2026-0117 paid"})
         back = self.phone.wait_reply(60, "ping again after the resume")
-        say(f"  ping answers again {milliseconds(back - resumed.proven)} after the proof (the client itself "
-            "tries a handshake every 5 s)")
+        say(f"  ping answers again {milliseconds(back - resumed.proven)} after the proof: a client that hears nothing "
+            "for 15 s shakes hands anew")
 
     def repeat(self):
         say("\nThe same event three times has one effect.", "head")
@@ -173,7 +180,8 @@ class Scenario:
         say("\nWorker w2 is killed in the middle of a push: the host has obeyed, and nobody was told.", "head")
         survivor, victim = self.workers
         victim.stop()
-        victim.start(crash_at="deliver.exec.after:1")
+        # It looks for work more often than w1, so that a push soon falls to it.
+        victim.start(PEERWRIGHT_CRASH_AT="deliver.exec.after:1", PEERWRIGHT_DELIVER_POLL_MS="5")
         victim.wait_ready()
         rounds = []
         while not victim.died():
@@ -183,9 +191,8 @@ class Scenario:
             self.wait_died_or_settled(victim, rounds[-1])
         if victim.process.returncode != -signal.SIGKILL:
             raise Failure(f"w2 ended with {victim.process.returncode} instead of by SIGKILL")
-        doubt = self.database.query("SELECT name FROM deliveries JOIN servers ON id = server_id WHERE in_doubt")
-        say(f"  w2 is dead (signal 9); in doubt: {', '.join(row['name'] for row in doubt) or 'nothing any more'}; "
-            f"{survivor.name} takes over")
+        self.tell_doubt(victim)
+        say(f"  {survivor.name} takes over, and asks the hosts before it does anything there")
         for number, events in enumerate(rounds, 1):
             self.table.follow(events, f"acme/fleet-{number}-*")
         say("  all are proven without w2; now it comes back, and billing, not being sure, sends all of them again")
@@ -194,6 +201,13 @@ class Scenario:
         events = [event for events in rounds for event in events]
         absorbed = self.count_absorbed(lambda: self.billing.publish(*events))
         say(f"  {len(events)} messages came again, {absorbed} duplicates were absorbed")
+
+    def tell_doubt(self, victim):
+        """What the dead worker had begun, while it still stands so."""
+        say(f"  {victim.name} is dead (signal 9)")
+        for row in self.database.query(LEFT_BEHIND.format(victim.name)):
+            host = next(host for host in self.hosts if host.server == row["server"])
+            say(f"  it left {host.server} in doubt: {len(host.kernel())} peers in its kernel, {row['proven']} proven")
 
     def wait_died_or_settled(self, victim, events):
         """Until w2 is dead, or all of the round is proven, so that there is something to push anew."""
@@ -240,7 +254,8 @@ class Scenario:
                 ("peerwright peer list", "also: peer show acme/phone, server show edge-1, dlq list, audit verify"),
                 ("peerwright event publish --type peer.suspend --tenant acme --peer phone --wait", ""),
                 ("lab client ping phone 10.200.0.1 1 && echo on || echo off", ""),
-                ("peerwright peer config acme/phone --private-key-file $PEERWRIGHT_DEMO_DIR/clients/phone.key --qr", ""),
+                ("peerwright peer config acme/phone --qr --private-key-file $PEERWRIGHT_DEMO_DIR/clients/phone.key",
+                 ""),
                 ("lab kill 1; lab start 1", "a host loses power, and comes back from its file"),
                 ("kill -9 $(cut -d' ' -f1 $PEERWRIGHT_DEMO_DIR/pids/w1)", "a worker dies; it is restarted after 3 s"),
                 ("pg freeze; pg thaw", "the database stands still")):
@@ -283,6 +298,7 @@ class Scenario:
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))  # its children die with it
     try:
         scenario = Scenario()
         ok = scenario.play()

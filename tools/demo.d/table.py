@@ -7,7 +7,7 @@ from datetime import datetime
 
 from parts import POLL_SECONDS, Failure, quoted
 
-WIDTHS = (20, 22, 26, 9, 18, 9)
+WIDTHS = (20, 20, 30, 9, 16, 9)
 HEADERS = ("EVENT", "SUBJECT", "DECISION", "COMMIT", "PROVEN ON", "PROOF")
 PATIENCE_SECONDS = 60
 COLOURS = {"good": "32", "refused": "33", "bad": "31", "head": "1", "dim": "2"}
@@ -127,7 +127,7 @@ class Table:
                         if not label:
                             self.show(fate)
             if time.monotonic() > deadline:
-                late = sorted(f"{key[1]} {'decided' if key in found else 'not even decided'}" for key in wanted - settled)
+                late = sorted(f"{key[1]} {'' if key in found else '(not decided)'}" for key in wanted - settled)
                 raise Failure(f"not proven within {PATIENCE_SECONDS} s: {', '.join(late)[:600]}")
             time.sleep(POLL_SECONDS)
         self.shown.update(found)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Checks what `helm template` printed: usage: manifests.py SERVER_SOURCE FILE...
 
-Each file holds one rendered release. Checked are Kubernetes' own schemas (the oldest version that Chart.yaml allows and
-the newest that is known here), the restricted Pod Security Standard, that the hook needs nothing which the chart installs
-later, and that names, ports, paths and probes fit together. SERVER_SOURCE is the source of the admin server: a probe asks
-for a page that stands there. Beside each file its peerwright.yaml is written, as FILE.peerwright.yaml.
+Each file holds one rendered release. Checked are Kubernetes' own schemas (the oldest version that Chart.yaml allows
+and the newest that is known here), the restricted Pod Security Standard, that the hook needs nothing which the chart
+installs later, and that names, ports, paths and probes fit together. SERVER_SOURCE is the source of the admin server:
+a probe asks for a page that stands there. Beside each file its peerwright.yaml is written, as FILE.peerwright.yaml.
 
 Before that, every rule is shown manifests that break it, so that a rule that cannot fail is found.
 """
@@ -79,7 +79,8 @@ def check_pod_security(docs):
             pod = pod_of(doc)
             yield from (f"{named(doc)}: {problem}" for problem in pod_problems(pod))
             for container in pod.get("initContainers", []) + pod["containers"]:
-                yield from (f"{named(doc)}: {container['name']}: {problem}" for problem in container_problems(container))
+                name = container["name"]
+                yield from (f"{named(doc)}: {name}: {problem}" for problem in container_problems(container))
 
 
 def pod_problems(pod):

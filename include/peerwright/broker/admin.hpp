@@ -17,11 +17,15 @@ struct NewTopic {
   std::vector<std::pair<std::string, std::string>> settings;  // such as message.timestamp.type=LogAppendTime
 };
 
-// Creates what does not exist yet. Errors: `kafka_unreachable` (later), `kafka_topic_refused` (never).
+// Creates what does not exist yet, with the broker's default replication, and returns when all can be used. A topic
+// that exists is left as it is. Errors: `kafka_unreachable` (later), `kafka_topic_refused` (never),
+// `kafka_setting_invalid`.
 Result<void> create_topics(const Connection& connection, const std::vector<NewTopic>& topics,
                            std::chrono::milliseconds deadline);
 
-// librdkafka's mock cluster of one broker in this process, for demonstrations: it forgets everything with the process.
+// librdkafka's mock cluster of one broker in this process, for demonstrations: it forgets everything with the process,
+// ignores topic settings, keeps 5 MiB a partition, reads aborted transactions, does not deduplicate a resend, and may
+// let the first member of a group wait 3 s.
 class DevBroker {
  public:
   // Error: `dev_broker_failed`.

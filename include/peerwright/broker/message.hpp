@@ -12,7 +12,9 @@
 namespace peerwright::broker {
 
 // How to reach the brokers. Everything that librdkafka takes may be set by `properties`, but for what the five promises
-// rest on (offset reset, auto commit, isolation, idempotence, partitioner): naming one of those is an error.
+// rest on (offset reset, auto commit, isolation, assignment, idempotence, acks, partitioner) and what has a setting of
+// its own (brokers, group): naming one of those is an error. One list serves consumers and producers; what does not
+// concern one of them is ignored there.
 struct Connection {
   std::string brokers;  // host:port,host:port
   std::vector<std::pair<std::string, std::string>> properties;

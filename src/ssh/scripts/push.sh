@@ -90,7 +90,7 @@ awk '/^[ \t]*\[/ {
 awk_shared='
   function plan() {
     if ($1 == "PublicKey") touched[$3] = 1
-    else if ($1 == "AllowedIPs") { n = split($3, ip, ","); for (i = 1; i <= n; i++) wanted[ip[i]] = 1 }
+    else if ($1 == "AllowedIPs" && check) { n = split($3, ip, ","); for (i = 1; i <= n; i++) wanted[ip[i]] = 1 }
     else if ($1 == "#remove") touched[$2] = 1
     else if ($1 == "#hash") { order[++hashes] = $2; hashed[$2] = 1 }
   }
@@ -113,6 +113,7 @@ run_awk() { program=$1; shift; exec awk -v mode="$mode" -v work="$work" "$awk_sh
 if [ "$mode" = push ] && [ "$adds" -gt 0 ]; then
   # A prefix that another key holds would move to the new one without a word.
   taken=$(dump | run_awk '
+    BEGIN { check = 1 }
     NR == FNR { plan(); next }
     NF == 8 && !($1 in touched) {
       n = split($4, ip, ",")
@@ -195,11 +196,12 @@ files=$(run_awk '
   }
   BEGIN { printf "" > (work "/file") }
   NR == FNR { plan(); next }
-  substr($1, 1, 1) == "[" { peer_ends(); next }
+  substr($1, 1, 1) == "[" { peer_ends(); skip = 0; next }
+  skip { next }
   { entry() }
-  name == "publickey" { key = value }
-  name == "presharedkey" { psk = value }
-  name == "allowedips" { ips = ips (ips != "" && value != "" ? "," : "") value }
+  name == "publickey" { key = value; skip = !shown(key) && !(key in hashed); next }
+  name == "allowedips" { ips = ips (ips != "" && value != "" ? "," : "") value; next }
+  name == "presharedkey" { psk = value; next }
   name == "persistentkeepalive" { keepalive = tolower(value) }
   END { peer_ends(); hash_lines(work "/file_secrets"); print files + 0 }' "$work/plan" "$config") ||
   fail host_storage_failed "cannot read $config or write $work"

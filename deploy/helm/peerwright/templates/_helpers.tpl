@@ -80,7 +80,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- toYaml $config -}}
 {{- end -}}
 
-{{/* One mounted Secret as a volume and its mount. A directory, never a subPath: so that a changed Secret reaches it. */}}
+{{/* One mounted Secret: its volume, its mount. A directory, never a subPath: so that a changed Secret reaches it. */}}
 {{- define "peerwright.secretVolume" -}}
 - name: {{ .name }}
   secret:
@@ -132,36 +132,49 @@ resources:
 {{- $config := .Values.config -}}
 {{- $roles := default (list "intake" "deliver" "sweep" "publish") $config.roles -}}
 {{- if not .Values.image.repository -}}
-  {{- $problems = append $problems "image.repository: name the image that you built with deploy/Dockerfile" -}}
+  {{- $problems = append $problems
+    "image.repository: name the image that you built with deploy/Dockerfile" -}}
 {{- end -}}
 {{- if not $config.kafka.brokers -}}
-  {{- $problems = append $problems "config.kafka.brokers: where the cluster is found, host:port,host:port" -}}
+  {{- $problems = append $problems
+    "config.kafka.brokers: where the cluster is found, host:port,host:port" -}}
 {{- end -}}
 {{- if not $config.postgres.dsn -}}
-  {{- $problems = append $problems "config.postgres.dsn: the connection string, without a password" -}}
+  {{- $problems = append $problems
+    "config.postgres.dsn: the connection string, without a password" -}}
 {{- end -}}
 {{- if regexMatch "(?i)password\\s*=|://[^/?@]*:[^/?@]*@" (default "" $config.postgres.dsn) -}}
-  {{- $problems = append $problems "config.postgres.dsn holds a password: put it into the Secret postgres.existingSecret" -}}
+  {{- $problems = append $problems
+    "config.postgres.dsn holds a password: put it into the Secret postgres.existingSecret" -}}
 {{- end -}}
 {{- range $property, $value := default dict $config.kafka.properties -}}
-  {{- if and (regexMatch "(?i)password|passwd|passphrase|private[_.]key|key\\.pem|(secret|token)$" $property) (not (regexMatch "(?i)(_file|_files|\\.location)$" $property)) -}}
-    {{- $problems = append $problems (printf "config.kafka.properties.%s is a secret: put it into the Secret kafka.existingSecret and name its key in kafka.secretProperties" $property) -}}
+  {{- $secret := regexMatch "(?i)password|passwd|passphrase|private[_.]key|key\\.pem|(secret|token)$" $property -}}
+  {{- if and $secret (not (regexMatch "(?i)(_file|_files|\\.location)$" $property)) -}}
+    {{- $problems = append $problems
+      (printf "config.kafka.properties.%s is a secret: it belongs into kafka.secretProperties" $property) -}}
   {{- end -}}
 {{- end -}}
 {{- if not (or .Values.postgres.existingSecret (hasKey $config.postgres "password_file")) -}}
-  {{- $problems = append $problems "postgres.existingSecret: the Secret with the database's password (where none is needed, set config.postgres.password_file to \"\")" -}}
+  {{- $problems = append $problems
+    "postgres.existingSecret: the Secret with the password (none needed? set config.postgres.password_file to \"\")" -}}
 {{- end -}}
-{{- if and (has "deliver" $roles) (not .Values.ssh.existingSecret) (not (dig "private_key_file" "" (default dict $config.ssh))) -}}
-  {{- $problems = append $problems "ssh.existingSecret: the Secret with the private key that logs in to the hosts" -}}
+{{- if and (has "deliver" $roles) (not .Values.ssh.existingSecret)
+    (not (dig "private_key_file" "" (default dict $config.ssh))) -}}
+  {{- $problems = append $problems
+    "ssh.existingSecret: the Secret with the private key that logs in to the hosts" -}}
 {{- end -}}
-{{- if and (has "intake" $roles) (not .Values.encryption.existingSecret) (not (dig "key_file" "" (default dict $config.encryption))) -}}
-  {{- $problems = append $problems "encryption.existingSecret: the Secret with the key-encryption key" -}}
+{{- if and (has "intake" $roles) (not .Values.encryption.existingSecret)
+    (not (dig "key_file" "" (default dict $config.encryption))) -}}
+  {{- $problems = append $problems
+    "encryption.existingSecret: the Secret with the key-encryption key" -}}
 {{- end -}}
 {{- if and .Values.kafka.secretProperties (not .Values.kafka.existingSecret) -}}
-  {{- $problems = append $problems "kafka.secretProperties needs kafka.existingSecret, the Secret that holds their values" -}}
+  {{- $problems = append $problems
+    "kafka.secretProperties needs kafka.existingSecret, the Secret that holds their values" -}}
 {{- end -}}
 {{- if regexMatch "^(127\\.|localhost:|\\[::1\\])|:0+$" $config.admin.listen -}}
-  {{- $problems = append $problems "config.admin.listen: probes come from outside the pod: use 0.0.0.0:9464 or [::]:9464, and a fixed port" -}}
+  {{- $problems = append $problems
+    "config.admin.listen: probes come from outside the pod: use 0.0.0.0 or [::], and a fixed port" -}}
 {{- end -}}
 {{- if $problems -}}
   {{- fail (printf "\n\n  - %s\n" (join "\n  - " $problems)) -}}

@@ -157,7 +157,7 @@ class Loader : public Places {
   }
 
   void read_flag(const std::string& key, const std::string& value) {
-    const Place place{Origin::flag, "--set " + key, 0, 0, ""};
+    const Place place{Origin::flag, "--" + key, 0, 0, ""};
     if (const Setting* setting = find_setting(key)) {
       read_text(*setting, place, value);
       return;
@@ -210,7 +210,7 @@ class Loader : public Places {
       problems_.add(
           section == sections_.end() ? nowhere : section->second, "setting_required",
           key + " is not set" + (setting.needed == Needed::always ? "" : ", and the roles need it"),
-          "set it in the file, as " + variable_of(key) + " or with --set " + key + "=... " + std::string(setting.help));
+          "set it in the file, as " + variable_of(key) + " or as --" + key + ". " + std::string(setting.help));
     }
   }
 

@@ -14,7 +14,7 @@ enum class Origin { file, environment, flag, fallback };
 
 struct Place {
   Origin origin = Origin::fallback;
-  std::string name;  // the file, the variable or "--set key"
+  std::string name;  // the file, the variable or "--key"
   int line = 0;      // from 1; 0: the whole file, or no file
   int column = 0;    // in bytes, from 1
   std::string text;  // the line as it stands in the file

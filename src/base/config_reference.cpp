@@ -10,15 +10,16 @@ constexpr std::string_view kIntroduction = R"(# Configuration
 
 <!-- Made from the table in src/base/settings.cpp; a test compares the two. -->
 
-A setting comes from, strongest first: a flag (`--set kafka.brokers=...`), the environment (`PEERWRIGHT_KAFKA_BROKERS`),
-the file (YAML), its default. Nothing is expanded: a `${...}` stays as it is written. In the environment and in flags a list
-is written with commas. Paths are read as they are given, relative ones from the working directory.
+A setting comes from, strongest first: a flag (`--kafka.brokers`), the environment (`PEERWRIGHT_KAFKA_BROKERS`),
+the file (YAML), its default. Nothing is expanded: a `${...}` stays as it is written. In the environment and in flags a
+list is written with commas. Paths are read as they are given, relative ones from the working directory.
 
 Secrets stand in files of their own, named by settings that end in `_file`; one trailing newline is stripped from them.
 A secret in the configuration itself is refused.
 
 `peerwright config check` tells all that is wrong at once, offline, just as `peerwright run` does; `peerwright config
 show` prints each value, where it comes from, and whether it reloads.
+
 )";
 
 constexpr std::string_view kReadOnce =

@@ -114,7 +114,8 @@ class KafkaProducer final : public Producer {
  private:
   static void on_report(rd_kafka_t*, const rd_kafka_message_t* raw, void* opaque) {
     auto* const self = static_cast<KafkaProducer*>(Client::owner_of(opaque));
-    self->answer(reinterpret_cast<std::uintptr_t>(raw->_private), raw->err);
+    const auto* const place = static_cast<const Answer*>(raw->_private);
+    self->answer(static_cast<std::size_t>(place - self->answers_.data()), raw->err);
   }
   void answer(std::size_t index, rd_kafka_resp_err_t error);
 
@@ -193,7 +194,7 @@ rd_kafka_resp_err_t KafkaProducer::produce(std::size_t index, RawHeaders& header
   fields[count].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
   fields[count++].u.i = RD_KAFKA_MSG_F_COPY;
   fields[count].vtype = RD_KAFKA_VTYPE_OPAQUE;
-  fields[count++].u.ptr = reinterpret_cast<void*>(index);
+  fields[count++].u.ptr = &answers_[index];
   fields[count++] = bytes(RD_KAFKA_VTYPE_VALUE, message.payload);
   if (!message.key.empty()) fields[count++] = bytes(RD_KAFKA_VTYPE_KEY, message.key);
   if (headers != nullptr) {

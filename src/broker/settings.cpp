@@ -138,7 +138,7 @@ Result<void> set_theirs(const Conf& conf, const Connection& connection) {
   for (const auto& [name, value] : connection.secret_properties) {
     if (auto ok = check_guarded(name); !ok) return ok;
     std::string open(value.reveal());
-    const auto ok = set_value(conf, name, open.c_str(), false);
+    auto ok = set_value(conf, name, open.c_str(), false);
     wipe(open);
     if (!ok) return ok;
   }

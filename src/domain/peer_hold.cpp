@@ -24,7 +24,8 @@ Decision decide(const PeerHold& event, const Word& word, const State& state) {
   // Stored even where nothing was held: a suspension with a lower sequence may still be on its way.
   Decision decision;
   decision.holds.push_back({scope, owner, event.held, event.reason, word});
-  settle_peer(peer, state, cause_of(word), false, decision);
+  // The first word on a peer is answered even where it changes nothing yet.
+  settle_peer(peer, state, cause_of(word), peer.version == 0, decision);
   if (decision.peers.empty()) {
     decision.outcome = Outcome::unchanged;
     decision.peers.push_back(peer);

@@ -88,8 +88,9 @@ Outbound peer_status(const domain::Peer& peer, const domain::Server* server, con
   if (server != nullptr && may_configure(peer)) write_client(body, peer, *server, addresses);
   body.end_object();
   const std::string subject = joined(peer.tenant, peer.name);
-  const std::string key = peer.subscriber.empty() ? subject : joined(peer.tenant, peer.subscriber);
-  return outbound("peer.status", joined(subject, std::to_string(peer.version)), key, std::move(body));
+  // The peer's own key, which never changes: with the subscriber's, which it may get only with its provision, its statuses
+  // would lie in two partitions and have no order.
+  return outbound("peer.status", joined(subject, std::to_string(peer.version)), subject, std::move(body));
 }
 
 Outbound subscriber_status(const std::string& tenant, const domain::Subscriber& subscriber, bool held,

@@ -13,6 +13,7 @@ namespace peerwright::worker {
 namespace {
 
 constexpr const char* kLoop = "intake";
+constexpr const char* kNotJoined = "not a member of the consumer group yet";
 constexpr std::chrono::milliseconds kIdlePoll{100};
 constexpr std::chrono::milliseconds kAskTimeout{5000};
 constexpr std::size_t kMaxBatchBytes = 16U * 1024 * 1024;
@@ -43,6 +44,7 @@ class Intake final : public broker::AssignmentListener {
   std::vector<broker::Position> assigned(const std::vector<broker::Partition>& partitions) override {
     context_.metrics.counter("rebalances_total").add();
     log::info("partitions were assigned", {{"loop", kLoop}, {"count", partitions.size()}});
+    joined_ = true;
     restart_ = true;
     return {};
   }
@@ -130,7 +132,8 @@ class Intake final : public broker::AssignmentListener {
     }
     consumer_->commit(*positions);
     restart_ = false;
-    context_.readiness.set("intake", partitions.empty() ? "no partition is assigned yet" : "");
+    // With more workers than partitions some have none: they stand by, which is ready.
+    context_.readiness.set("intake", joined_ ? "" : kNotJoined);
     return true;
   }
 
@@ -311,6 +314,7 @@ class Intake final : public broker::AssignmentListener {
   std::vector<broker::Message> batch_;
   std::string complaint_;  // what intake waits for, said once
   bool restart_ = true;
+  bool joined_ = false;  // the group has given this worker its share, be it none
 };
 
 }  // namespace

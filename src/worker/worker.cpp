@@ -122,7 +122,7 @@ Result<void> run(const Config& config, const std::atomic<bool>& stop) {
   admin::Liveness liveness;
   Readiness readiness;
   readiness.set("database", "not asked yet");
-  if (has_role(config, "intake")) readiness.set("intake", "no partition is assigned yet");
+  if (has_role(config, "intake")) readiness.set("intake", "not a member of the consumer group yet");
   metrics.gauge("config_last_reload_successful").set(1);
   auto server =
       admin::Server::start(config.admin.listen, {metrics, liveness, [&readiness] { return readiness.reasons(); }});

@@ -15,6 +15,7 @@ namespace {
 
 constexpr const char* kTopic = "events";
 constexpr std::chrono::minutes kDeadAfter{1};
+constexpr int kChunk = 1;
 
 template <typename T>
 T required(Result<T> result) {
@@ -52,6 +53,7 @@ CommandLine::CommandLine()
     : directory_(new_directory()),
       sealer_(required(Sealer::create(Secret(key_text())))),
       intake_(db_.database(), sealer_),
+      sweep_(db_.database()),
       deliveries_(db_.database()),
       worker_id_(required(store::WorkerStore(db_.database()).enlist("tester"))) {
   write("key", key_text());
@@ -100,6 +102,8 @@ void CommandLine::execute_text(const std::string& payload) {
 }
 
 void CommandLine::deliver() {
+  while (required(sweep_.fan_out(kChunk)).found) {
+  }
   for (;;) {
     const auto claimed = required(deliveries_.claim(worker_id_, {}, 1, kDeadAfter));
     if (claimed.empty()) return;

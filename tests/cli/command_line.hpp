@@ -10,6 +10,7 @@
 #include "peerwright/base/seal.hpp"
 #include "peerwright/store/delivery.hpp"
 #include "peerwright/store/intake.hpp"
+#include "peerwright/store/sweep.hpp"
 #include "support/events.hpp"
 #include "support/postgres.hpp"
 #include "support/process.hpp"
@@ -39,7 +40,7 @@ class CommandLine {
   // Executes messages as a worker's intake would, in the order given.
   void execute(const std::vector<TestEvent>& events);
   void execute_text(const std::string& payload);
-  // Does what the deliver loop does, on a host that does what it is told, until nothing is due.
+  // Does what the sweep and deliver loops do, on a host that does what it is told, until nothing is due.
   void deliver();
 
  private:
@@ -47,6 +48,7 @@ class CommandLine {
   TestDatabase db_;
   Sealer sealer_;
   store::IntakeStore intake_;
+  store::SweepStore sweep_;
   store::DeliveryStore deliveries_;
   std::string worker_id_;
   std::int64_t offset_ = 0;

@@ -101,6 +101,7 @@ class EventPublishTest : public testing::Test, broker::AssignmentListener {
   void start_worker(bool delivers = true) {
     cli_.deliver();
     worker_ = std::thread([this, delivers] { work(delivers); });
+    ASSERT_TRUE(eventually([this] { return assigned_.load(); }, std::chrono::seconds(60)));
   }
   // Only before the worker is started: its thread uses the same objects.
   CommandLine& cli() { return cli_; }
@@ -145,6 +146,7 @@ class EventPublishTest : public testing::Test, broker::AssignmentListener {
   std::vector<broker::Position> assigned(const std::vector<broker::Partition>& partitions) override {
     std::vector<broker::Position> positions;
     for (const broker::Partition& partition : partitions) positions.push_back({partition, 0});
+    assigned_ = true;
     return positions;
   }
   void revoked(const std::vector<broker::Partition>&) override {}
@@ -152,6 +154,7 @@ class EventPublishTest : public testing::Test, broker::AssignmentListener {
   std::unique_ptr<broker::DevBroker> broker_;
   CommandLine cli_;
   std::atomic<bool> stop_{false};
+  std::atomic<bool> assigned_{false};
   std::thread worker_;
 };
 
@@ -207,6 +210,26 @@ TEST_F(EventPublishTest, WaitFollowsToTheProof) {
   EXPECT_EQ(step(answer, 2)["step"], "proven");
   EXPECT_EQ(step(answer, 2)["concerned"], 1);
   EXPECT_GE(step(answer, 2)["latency_ms"], 0);
+}
+
+TEST_F(EventPublishTest, WaitFollowsAHoldToAllPeersOfTheSubscriber) {
+  start_worker();
+  const Answer answer = publish({"--type", "subscriber.suspend", "--tenant", "acme", "--subscriber", "S-1", "--wait",
+                                 "--timeout", "60", "-o", "jsonl"});
+  EXPECT_EQ(answer.exit, 0) << answer.err;
+  EXPECT_EQ(step(answer, 2)["step"], "proven");
+  EXPECT_EQ(step(answer, 2)["concerned"], 2);
+}
+
+TEST_F(EventPublishTest, WaitKnowsWhatThereIsToProve) {
+  start_worker();
+  auto events = usual_events();
+  const std::string network = cli().write("network.json", events[0].with_id("network-again").text());
+  const std::string server = cli().write("server.json", events[1].with_id("server-again").text());
+  const Answer answer = publish({network, server, "--wait", "--timeout", "60"});
+  EXPECT_EQ(answer.exit, 0) << answer.out << answer.err;
+  EXPECT_THAT(answer.out, HasSubstr("network-again: done (nothing stands on a host)\n"));
+  EXPECT_THAT(answer.out, HasSubstr("server-again: proven "));
 }
 
 TEST_F(EventPublishTest, WaitSaysARejectionAndExitsWith4) {

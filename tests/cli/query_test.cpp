@@ -177,7 +177,7 @@ TEST_F(QueryTest, ServerShowTellsItsDelivery) {
 TEST_F(QueryTest, DeadLettersAreListedAndOpened) {
   const std::string payload = "{\"specversion\": \"1.0\", \"id\": \"broken-1\",\n \"source\": \"billing\"";
   cli_.execute_text(payload);
-  EXPECT_THAT(out_of({"dlq", "list"}), HasSubstr("1   TIME       not_json"));
+  EXPECT_THAT(out_of({"dlq", "list"}), HasSubstr("\n1   TIME  not_json  billing  broken-1  -\n"));
   EXPECT_EQ(out_of({"dlq", "list", "-o", "name"}), "1\n");
   const auto row = json::parse(out_of({"dlq", "show", "1", "-o", "json"}));
   EXPECT_EQ(row["code"], "not_json");
@@ -218,15 +218,20 @@ TEST_F(QueryTest, AuditShowTellsTheDecision) {
   EXPECT_EQ(row["entry"]["subject"], json({{"tenant", "acme"}, {"peer", "phone"}}));
 }
 
-TEST_F(QueryTest, TheCommandsOnlyRead) {
+TEST_F(QueryTest, ALoginThatMayOnlyReadIsEnough) {
   fill();
-  const std::string before = cli_.db().value("SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables");
-  out_of({"peer", "show", "acme/phone"});
-  cli_.db().execute("ALTER DATABASE " + cli_.db().value("SELECT current_database()") +
-                    " SET default_transaction_read_only = on");
-  out_of({"peer", "list"});
-  out_of({"server", "show", "ams-1"});
-  EXPECT_EQ(cli_.db().value("SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"), before);
+  const std::string role = "reader_of_" + cli_.db().value("SELECT current_database()");
+  cli_.db().execute("CREATE ROLE " + role + " LOGIN");
+  cli_.db().execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO " + role);
+  const std::string dsn = "postgres.dsn=" + cli_.db().dsn() + " user=" + role;
+  EXPECT_THAT(out_of({"peer", "list", "--set", dsn}), HasSubstr("laptop"));
+  EXPECT_THAT(out_of({"peer", "show", "acme/phone", "--set", dsn}), HasSubstr("suspended"));
+  EXPECT_THAT(out_of({"server", "list", "--set", dsn}), HasSubstr("ams-1"));
+  EXPECT_THAT(out_of({"server", "show", "ams-1", "--set", dsn}), HasSubstr("ams-1"));
+  EXPECT_THAT(out_of({"audit", "verify", "--set", dsn}), HasSubstr("intact"));
+  EXPECT_EQ(cli_.run({"dlq", "list", "--set", dsn}).exit, 0);
+  cli_.db().execute("DROP OWNED BY " + role);
+  cli_.db().execute("DROP ROLE " + role);
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ class Story {
     const int peer = pick(kPeers);
     const int what = pick(100);
     const std::string source = pick(4) == 0 ? "security" : "billing";
-    const bool held = pick(2) == 0;
+    const bool held = pick(3) == 0;
     if (what < 3) {
       oracle_.revoked.insert(name(peer));
       return peer_event("revoke", "acme", name(peer), subscriber(peer)).from(source);

@@ -20,6 +20,7 @@ class ConsumerTest : public KafkaTest {};
 // Sends 40 messages of keys that spread over the partitions.
 void send_spread(const std::string& topic) {
   std::vector<OutMessage> out;
+  out.reserve(40);
   for (int i = 0; i < 40; ++i) out.push_back({topic, "key" + std::to_string(i), {}, std::to_string(i)});
   send(out);
 }

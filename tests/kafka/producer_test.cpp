@@ -17,6 +17,7 @@ class ProducerTest : public KafkaTest {};
 
 std::vector<std::string> codes_of(const std::vector<Result<void>>& results) {
   std::vector<std::string> codes;
+  codes.reserve(results.size());
   for (const auto& r : results) codes.push_back(code_of(r));
   return codes;
 }
@@ -87,7 +88,7 @@ std::uint32_t murmur2(const std::string& key) {
     hash = hash * kFactor ^ word * kFactor;
   }
   if (key.size() > whole) {
-    for (std::size_t i = key.size(); i-- > whole;) hash ^= byte(i) << 8U * (i - whole);
+    for (std::size_t i = key.size(); i-- > whole;) hash ^= byte(i) << (8 * (i - whole));
     hash *= kFactor;
   }
   hash ^= hash >> 13U;
@@ -103,7 +104,9 @@ TEST_F(ProducerTest, KeysLandWhereAJavaProducerPutsThem) {
 
   constexpr int kPartitions = 7;
   const auto topic = fresh_topic("murmur", kPartitions);
-  std::vector<OutMessage> out{{topic, "21", {}, ""}, {topic, "foobar", {}, ""}, {topic, "a", {}, ""}};
+  std::vector<OutMessage> out;
+  out.reserve(203);
+  out = {{topic, "21", {}, ""}, {topic, "foobar", {}, ""}, {topic, "a", {}, ""}};
   for (int i = 0; i < 200; ++i) out.push_back({topic, "tenant/subscriber-" + std::to_string(i), {}, ""});
   send(out);
   Reader reader({topic});
@@ -116,7 +119,7 @@ TEST_F(ProducerTest, KeysLandWhereAJavaProducerPutsThem) {
 
 TEST_F(ProducerTest, MessageOverTheLimitIsRefusedAndItsKeyWaits) {
   const auto topic = fresh_topic("refused");
-  const std::string huge(13U * 1024 * 1024, 'x');
+  const std::string huge(std::size_t{13} * 1024 * 1024, 'x');
   const auto results = producer()->send(std::vector<OutMessage>{{topic, "a", {}, "a1"},
                                                                 {topic, "b", {}, huge},
                                                                 {topic, "b", {}, "b2"},
@@ -136,6 +139,7 @@ TEST_F(ProducerTest, MessageOverTheLimitIsRefusedAndItsKeyWaits) {
 TEST_F(ProducerTest, OnlyTheMessageOverTheTopicsLimitIsRefusedNotItsBatch) {
   const auto topic = fresh_topic("batch", 1, {{"max.message.bytes", "20000"}});
   std::vector<OutMessage> out;
+  out.reserve(20);
   for (int i = 0; i < 20; ++i) out.push_back({topic, std::to_string(i), {}, std::string(100, 's')});
   out[10].payload = std::string(50'000, 'l');
   const auto results = producer()->send(out, kPatience);
@@ -160,6 +164,7 @@ TEST_F(ProducerTest, UnknownTopicIsRefusedAtTheDeadlineAndKnownOnceItExists) {
 TEST_F(ProducerTest, MoreThanTheQueueHoldsIsSentInOneCall) {
   const auto topic = fresh_topic("much", 2);
   std::vector<OutMessage> out;
+  out.reserve(120'000);
   for (int i = 0; i < 120'000; ++i) out.push_back({topic, std::to_string(i % 1000), {}, "m"});
   send(out);
   Reader reader({topic});

@@ -77,7 +77,7 @@ std::string fresh_name(std::string_view what) {
 
 std::string fresh_topic(std::string_view what, int partitions,
                         std::vector<std::pair<std::string, std::string>> settings) {
-  const std::string name = fresh_name(what);
+  std::string name = fresh_name(what);
   const auto made = create_topics(connection(), {{name, partitions, std::move(settings)}}, kPatience);
   EXPECT_TRUE(made.has_value()) << made.error().message;
   return name;
@@ -96,6 +96,7 @@ void send(const std::vector<OutMessage>& messages) {
 
 void send_numbers(const std::string& topic, int count) {
   std::vector<OutMessage> messages;
+  messages.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) messages.push_back({topic, "", {}, std::to_string(i)});
   send(messages);
 }
@@ -105,6 +106,7 @@ std::string code_of(const Result<void>& result) { return result ? "ok" : result.
 Reader::Choice Reader::all_at(std::int64_t offset) {
   return [offset](const std::vector<Partition>& partitions) {
     std::vector<Position> positions;
+    positions.reserve(partitions.size());
     for (const auto& p : partitions) positions.push_back({p, offset});
     return positions;
   };
@@ -167,12 +169,14 @@ void Reader::clear() {
 
 std::vector<std::string> Reader::payloads() const {
   std::vector<std::string> all;
+  all.reserve(messages.size());
   for (const auto& m : messages) all.push_back(m.payload);
   return all;
 }
 
 std::vector<std::int64_t> Reader::offsets() const {
   std::vector<std::int64_t> all;
+  all.reserve(messages.size());
   for (const auto& m : messages) all.push_back(m.offset);
   return all;
 }

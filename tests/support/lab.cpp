@@ -31,13 +31,13 @@ constexpr const char* kWipe =
 
 }  // namespace
 
-LabHost::LabHost(int number)
+LabHost::LabHost(int number) : LabHost(number, KeepState()) { sh(kWipe); }
+
+LabHost::LabHost(int number, KeepState)
     : number_(number),
       address_(required_environment("LAB_HOST_" + std::to_string(number))),
       host_key_(required_environment("LAB_HOSTKEY_" + std::to_string(number))),
-      interface_key_(required_environment("LAB_WGKEY_" + std::to_string(number))) {
-  sh(kWipe);
-}
+      interface_key_(required_environment("LAB_WGKEY_" + std::to_string(number))) {}
 
 std::string LabHost::ssh_key_file() { return required_environment("LAB_SSH_KEY"); }
 

@@ -10,6 +10,7 @@ namespace peerwright::test {
 class LabHost {
  public:
   explicit LabHost(int number);
+  static LabHost unwiped(int number) { return LabHost(number, KeepState()); }
 
   [[nodiscard]] const std::string& address() const { return address_; }
   [[nodiscard]] const std::string& host_key() const { return host_key_; }
@@ -28,6 +29,9 @@ class LabHost {
   [[nodiscard]] Peers file_peers() const;
 
  private:
+  struct KeepState {};
+  LabHost(int number, KeepState);
+
   int number_;
   std::string address_;
   std::string host_key_;

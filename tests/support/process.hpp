@@ -37,6 +37,7 @@ class Process {
   // 128 + signal where one ended it; nullopt while it runs on after `limit`.
   std::optional<int> wait(std::chrono::seconds limit);
   [[nodiscard]] bool running();
+  [[nodiscard]] pid_t pid() const { return pid_; }
 
  private:
   pid_t pid_ = -1;

@@ -133,7 +133,7 @@ TEST(ConfigShow, TellsValueSourceAndReload) {
   EXPECT_FALSE(rows.at("kafka.group").reloads);
   EXPECT_EQ(rows.at("kafka.properties").value, "a=1,b=2");
   EXPECT_EQ(rows.at("log.level").value, "warn");
-  EXPECT_EQ(rows.at("log.level").source, "--set log.level");
+  EXPECT_EQ(rows.at("log.level").source, "--log.level");
   EXPECT_EQ(rows.at("postgres.dsn").source, "PEERWRIGHT_POSTGRES_DSN");
   EXPECT_EQ(rows.at("log.format").value, "auto");
   EXPECT_EQ(rows.at("log.format").source, "default");

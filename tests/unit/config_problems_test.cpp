@@ -59,7 +59,7 @@ roles: [deliver, sweeper]
   EXPECT_THAT(told, ElementsAre(f + " setting_required", f + ":2:12 out_of_range", f + ":3:16 type_wrong",
                                 f + ":4:3 key_unknown", f + ":7:3 key_duplicate", f + ":8:14 value_unknown",
                                 f + ":8:28 type_wrong", f + ":9:18 value_unknown",
-                                "PEERWRIGHT_SWEEP_POLL_MS out_of_range", "--set sweep.poll key_unknown"));
+                                "PEERWRIGHT_SWEEP_POLL_MS out_of_range", "--sweep.poll key_unknown"));
 }
 
 TEST(ConfigProblems, ARangeIsInTheRemedy) {

@@ -96,7 +96,7 @@ TEST(PeerStatus, SaysAllThatAClientNeeds) {
   const Outbound status = peer_status(peer(), &at, &in, 84);
   EXPECT_EQ(status.id, "peer.status/acme/P-1/7");
   EXPECT_EQ(status.type, "peerwright.peer.status.v1");
-  EXPECT_EQ(status.key, "acme/S-1");
+  EXPECT_EQ(status.key, "acme/P-1");
   EXPECT_EQ(status.body,
             R"({"tenant":"acme","peer":"P-1","subscriber":"S-1","entitlement":"active","delivery":"applied",)"
             R"("server":"ams-1","addresses":["10.20.0.7/32","fd20::7/128"],"public_key":")" +

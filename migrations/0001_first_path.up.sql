@@ -103,6 +103,7 @@ CREATE TABLE peers (
   version bigint NOT NULL DEFAULT 0,
   generation bigint NOT NULL DEFAULT 0,
   applied_generation bigint NOT NULL DEFAULT 0,
+  delivery_error text NOT NULL DEFAULT '', -- why the host refuses it for ever; '' again with the next change
   proven text, -- what the host was last read to show: a fingerprint, '' for absent, null for unknown
   created_at timestamptz NOT NULL DEFAULT now(),
   UNIQUE (tenant_id, name),
@@ -179,6 +180,11 @@ CREATE TABLE intake (
   updated_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (topic, partition)
 ) WITH (fillfactor = 50);
+-- Which partitions a topic had when it was seen first: those begin at the log's start, later ones at 0.
+CREATE TABLE intake_topics (
+  topic text PRIMARY KEY,
+  first_partitions integer NOT NULL
+);
 CREATE TABLE inbox (
   source text NOT NULL,
   id text NOT NULL,

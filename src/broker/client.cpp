@@ -20,10 +20,12 @@ bool credentials_are_wrong(rd_kafka_resp_err_t error) {
   return error == RD_KAFKA_RESP_ERR__AUTHENTICATION || error == RD_KAFKA_RESP_ERR__SSL;
 }
 
-// Lost connections come to on_error() too; that a producer's property does not concern a consumer is no news to whoever
-// gives one list of properties to both; and that a young broker does not yet give out producer ids is a retry.
+// Lost connections and fatal errors come to on_error() too; that a producer's property does not concern a consumer is
+// no news to whoever gives one list of properties to both; and that a young broker does not yet give out producer ids
+// is a retry.
 bool is_told_otherwise(std::string_view facility) {
-  return facility == "FAIL" || facility == "ERROR" || facility == "CONFWARN" || facility == "GETPID";
+  return facility == "FAIL" || facility == "ERROR" || facility == "CONFWARN" || facility == "GETPID" ||
+         facility == "FATAL";
 }
 
 Error lost(rd_kafka_resp_err_t error, const std::string& reason) {

@@ -102,6 +102,7 @@ class KafkaConsumer final : public Consumer {
   std::vector<Partition> assignment() const override { return assigned_; }
   void commit(const std::vector<Position>& positions) override;
   Result<Watermarks> watermarks(const Partition& partition, std::chrono::milliseconds timeout) override;
+  Result<int> partition_count(const std::string& topic, std::chrono::milliseconds timeout) override;
   Result<std::string> cluster_id(std::chrono::milliseconds timeout) override;
 
  private:
@@ -332,6 +333,17 @@ Result<Consumer::Watermarks> KafkaConsumer::watermarks(const Partition& partitio
   }
   return unreachable("the end of " + partition.topic + "/" + std::to_string(partition.number) +
                      " is not known: " + rd_kafka_err2str(error));
+}
+
+Result<int> KafkaConsumer::partition_count(const std::string& topic, std::chrono::milliseconds timeout) {
+  const Topic handle(rd_kafka_topic_new(client_->raw(), topic.c_str(), nullptr));
+  const rd_kafka_metadata_t* raw = nullptr;
+  const auto error = rd_kafka_metadata(client_->raw(), 0, handle.get(), &raw, milliseconds_of(timeout));
+  const Metadata metadata(raw);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR || metadata->topic_cnt != 1 || metadata->topics[0].partition_cnt < 1) {
+    return unreachable("the partitions of " + topic + " are not known: " + rd_kafka_err2str(error));
+  }
+  return metadata->topics[0].partition_cnt;
 }
 
 Result<std::string> KafkaConsumer::cluster_id(std::chrono::milliseconds timeout) {

@@ -126,7 +126,8 @@ class KafkaProducer final : public Producer {
   void resend_neighbours();
   void take_back();
   void ask_for_topics();
-  bool is_unknown(const std::string& topic, std::chrono::milliseconds timeout);
+  enum class Existence { there, missing, no_answer };
+  Existence ask_for(const std::string& topic, std::chrono::milliseconds timeout);
   [[nodiscard]] std::vector<Result<void>> results() const;
   [[nodiscard]] Result<void> result_of(std::size_t index) const;
 
@@ -254,29 +255,32 @@ void KafkaProducer::take_back() {
   while (waiting_ > 0 && Clock::now() < limit) serve(std::min(left_until(limit), kWaitStep));
 }
 
-bool KafkaProducer::is_unknown(const std::string& name, std::chrono::milliseconds timeout) {
+KafkaProducer::Existence KafkaProducer::ask_for(const std::string& name, std::chrono::milliseconds timeout) {
   rd_kafka_topic_t* const asked = topic(name);
   const rd_kafka_metadata_t* raw = nullptr;
   if (asked == nullptr ||
       rd_kafka_metadata(client_->raw(), 0, asked, &raw, milliseconds_of(timeout)) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return false;
+    return Existence::no_answer;
   }
   const Metadata answer(raw);
-  return answer->topic_cnt == 1 && answer->topics[0].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+  link_->works();
+  const bool missing = answer->topic_cnt == 1 && answer->topics[0].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+  return missing ? Existence::missing : Existence::there;
 }
 
 // A message without an acknowledgement is refused for good only where a broker says now that its topic does not exist.
 void KafkaProducer::ask_for_topics() {
   const auto limit = Clock::now() + kTopicQuestionDeadline;
   std::unordered_set<std::string> asked;
-  for (std::size_t i = 0; i < messages_.size() && !link_->down() && Clock::now() < limit; ++i) {
-    if (!answers_[i].is_open() || !asked.insert(messages_[i].topic).second) continue;
-    if (is_unknown(messages_[i].topic, left_until(limit))) unknown_topics_.insert(messages_[i].topic);
+  bool heard = std::ranges::any_of(answers_, &Answer::ok);
+  for (std::size_t i = 0; i < messages_.size() && Clock::now() < limit; ++i) {
+    const std::string& name = messages_[i].topic;
+    if (!answers_[i].is_open() || !asked.insert(name).second) continue;
+    const Existence existence = ask_for(name, left_until(limit));
+    if (existence == Existence::missing) unknown_topics_.insert(name);
+    heard |= existence != Existence::no_answer;
   }
-  const bool silent = std::ranges::none_of(answers_, &Answer::ok);
-  if (silent && unknown_topics_.empty()) {
-    link_->failed(RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "no message was acknowledged in time");
-  }
+  if (!heard) link_->failed(RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "no message was acknowledged in time");
 }
 
 Result<void> KafkaProducer::result_of(std::size_t index) const {
@@ -284,7 +288,7 @@ Result<void> KafkaProducer::result_of(std::size_t index) const {
   const OutMessage& message = messages_[index];
   if (a.ok()) return {};
   if (unknown_topics_.contains(message.topic)) {
-    return permanent("kafka_message_refused", "topic " + message.topic + " does not exist", "create the topic");
+    return transient("kafka_topic_missing", "topic " + message.topic + " does not exist", "create the topic");
   }
   if (a.state != State::answered || is_taken_back(a.error)) {
     return unreachable("no acknowledgement for a message to " + message.topic + " in time");

@@ -29,12 +29,12 @@ std::optional<broker::NewTopic> topic_from(const std::string& text) {
 // The topics that a worker without settings uses.
 std::vector<broker::NewTopic> usual_topics() {
   const Config defaults = load_config({}).config;
+  std::vector<std::string> names = defaults.kafka.event_topics;
+  names.insert(names.end(),
+               {defaults.kafka.status_topic, defaults.kafka.audit_topic, defaults.kafka.dead_letter_topic});
   std::vector<broker::NewTopic> topics;
-  for (const std::string& name : defaults.kafka.event_topics) topics.push_back({name, kDefaultPartitions, {}});
-  for (const std::string& name :
-       {defaults.kafka.status_topic, defaults.kafka.audit_topic, defaults.kafka.dead_letter_topic}) {
-    topics.push_back({name, kDefaultPartitions, {}});
-  }
+  topics.reserve(names.size());
+  for (const std::string& name : names) topics.push_back({name, kDefaultPartitions, {}});
   return topics;
 }
 

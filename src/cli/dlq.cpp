@@ -76,24 +76,28 @@ Result<Secret> open_original(const Config& config, const store::DeadLetterDetail
   return sealer->open(letter.sealed, letter.place);
 }
 
+Or<store::DeadLetterDetail> find_letter(const Config& config, std::int64_t id) {
+  const auto database = database_of(config);
+  if (!database) return exit_with(database.error());
+  auto found = store::QueryStore(*database).dead_letter(id);
+  if (!found) return exit_with(fail(found.error()));
+  if (std::optional<store::DeadLetterDetail> letter = *std::move(found)) return *std::move(letter);
+  return exit_with(fail({"dead_letter_not_found", "there is no dead letter " + std::to_string(id),
+                         "see `peerwright dlq list`", Retry::never}));
+}
+
 Exit show_letter(const Globals& globals, const ShowOptions& options) {
   const auto config = configuration(globals, {"postgres", "encryption"});
   if (!config) return config.error();
-  const auto database = database_of(*config);
-  if (!database) return database.error();
-  const auto found = store::QueryStore(*database).dead_letter(options.id);
-  if (!found) return fail(found.error());
-  if (!*found) {
-    return fail({"dead_letter_not_found", "there is no dead letter " + std::to_string(options.id),
-                 "see `peerwright dlq list`", Retry::never});
-  }
-  const auto original = open_original(*config, **found);
+  const auto letter = find_letter(*config, options.id);
+  if (!letter) return letter.error();
+  const auto original = open_original(*config, *letter);
   if (!original) return fail(original.error());
   if (options.raw) {
     std::cout << original->reveal().substr(original->reveal().find('\n') + 1);
     return Exit::ok;
   }
-  Json row = row_of((*found)->view);
+  Json row = row_of(letter->view);
   row["original"] = unpacked(original->reveal());
   print_one(globals.format, kView, row);
   return Exit::ok;

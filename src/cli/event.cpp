@@ -86,7 +86,8 @@ Result<std::string> event_from(const EventWords& words) {
   return line_of(event);
 }
 
-void Steps::say(const events::Event& event, std::string_view step, const std::string& words, Json members) const {
+void Steps::say(const events::Event& event, std::string_view step, const std::string& words,
+                const Json& members) const {
   if (format_ == Format::name) {
     if (step == "sent") std::cout << printable(event.envelope.id) << std::endl;
     return;

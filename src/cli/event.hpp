@@ -34,7 +34,7 @@ Result<std::string> event_from(const EventWords& words);
 class Steps {
  public:
   explicit Steps(Format format) : format_(format) {}
-  void say(const events::Event& event, std::string_view step, const std::string& words, Json members) const;
+  void say(const events::Event& event, std::string_view step, const std::string& words, const Json& members) const;
 
  private:
   Format format_;

@@ -26,13 +26,12 @@ class Follower {
       : store_(store), input_(input), steps_(steps), began_(Clock::now()) {}
 
   Exit follow() {
-    std::optional<Exit> end;
-    while (!end) {
-      end = decided_at_ ? look_for_proof() : look_for_decision();
-      if (!end && Clock::now() >= input_.deadline) end = time_out();
-      if (!end) pause();
+    for (;;) {
+      const auto end = decided_ ? look_for_proof() : look_for_decision();
+      if (end) return *end;
+      if (Clock::now() >= input_.deadline) return time_out();
+      pause();
     }
-    return *end;
   }
 
  private:
@@ -63,16 +62,18 @@ class Follower {
       return rejected("id_reused", "source and id were used before with another payload",
                       "give every event an id of its own");
     }
-    if (fate->dead_letter) {
-      return rejected(fate->dead_letter->code, fate->dead_letter->message,
-                      "see `peerwright dlq show " + std::to_string(fate->dead_letter->id) + '`');
+    if (const std::optional<store::DeadLetterView>& letter = fate->dead_letter) {
+      return rejected(letter->code, letter->message, "see `peerwright dlq show " + std::to_string(letter->id) + '`');
     }
-    if (!fate->decision) return std::nullopt;
-    const store::AuditView& decision = *fate->decision;
-    const Json entry = Json::parse(decision.body, nullptr, false);
-    if (decision.outcome == "rejected") return rejected(decision.code, said(entry, "message"), said(entry, "remedy"));
-    steps_.say(input_.event, decision.outcome, "", Json::object());
-    decided_at_ = decision.at;
+    const std::optional<store::AuditView>& decision = fate->decision;
+    if (!decision) return std::nullopt;
+    const Json entry = Json::parse(decision->body, nullptr, false);
+    if (decision->outcome == "rejected") {
+      return rejected(decision->code, said(entry, "message"), said(entry, "remedy"));
+    }
+    steps_.say(input_.event, decision->outcome, "", Json::object());
+    decided_ = true;
+    decided_at_ = decision->at;
     return look_for_proof();
   }
 
@@ -87,17 +88,15 @@ class Follower {
       return Exit::ok;
     }
     // A proof from before the decision: nothing had to change.
-    const std::int64_t latency_ms =
-        progress->proven_at
-            ? std::max<std::int64_t>(0, micros_of(*progress->proven_at) - micros_of(*decided_at_)) / 1000
-            : 0;
+    const Time proven_at = std::max(decided_at_, progress->proven_at.value_or(decided_at_));
+    const std::int64_t latency_ms = (micros_of(proven_at) - micros_of(decided_at_)) / 1000;
     steps_.say(input_.event, "proven", std::to_string(latency_ms) + " ms after the decision",
                {{"concerned", progress->concerned}, {"latency_ms", latency_ms}});
     return Exit::ok;
   }
 
   Exit time_out() {
-    std::string words = decided_at_ ? "is not proven yet" : "is not decided yet";
+    std::string words = decided_ ? "is not proven yet" : "is not decided yet";
     if (last_error_) {
       fail(*last_error_);
     } else if (!last_.failing_server.empty()) {
@@ -114,7 +113,8 @@ class Follower {
   const FollowInput& input_;
   const Steps& steps_;
   const Clock::time_point began_;
-  std::optional<Time> decided_at_;
+  bool decided_ = false;
+  Time decided_at_;
   store::Progress last_;
   std::optional<Error> last_error_;
 };

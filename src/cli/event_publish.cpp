@@ -64,6 +64,7 @@ Exit send(const Config& config, const std::vector<Outgoing>& all, const Steps& s
   const auto producer = broker::Producer::create(*connection);
   if (!producer) return fail(producer.error());
   std::vector<broker::OutMessage> messages;
+  messages.reserve(all.size());
   for (const Outgoing& one : all) {
     messages.push_back({config.kafka.event_topics.front(), one.event.key, {{"content-type", kContentType}}, one.text});
   }
@@ -111,9 +112,8 @@ Exit publish(const Globals& globals, const Options& options) {
 }
 
 void add_words(CLI::App& app, EventWords& words) {
-  constexpr const char* kGroup = "Instead of files";
-  const auto add = [&](const char* name, std::string& target, const char* help, const char* type_name) {
-    app.add_option(name, target, help)->type_name(type_name)->group(kGroup);
+  const auto add = [&app](const char* name, std::string& target, const char* help, const char* type_name) {
+    app.add_option(name, target, help)->type_name(type_name)->group("Instead of files");
   };
   add("--type", words.type, "Make an event of this type, such as peer.suspend", "TYPE");
   add("--tenant", words.tenant, "The tenant that it names", "NAME");

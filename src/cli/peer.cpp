@@ -96,10 +96,8 @@ Or<store::PeerDetail> find_peer(const Globals& globals, const std::string& text)
   if (!database) return exit_with(database.error());
   auto found = store::QueryStore(*database).peer(name->first, name->second);
   if (!found) return exit_with(fail(found.error()));
-  if (!*found) {
-    return exit_with(fail({"peer_not_found", "there is no peer " + text, "see `peerwright peer list`", Retry::never}));
-  }
-  return **std::move(found);
+  if (std::optional<store::PeerDetail> detail = *std::move(found)) return *std::move(detail);
+  return exit_with(fail({"peer_not_found", "there is no peer " + text, "see `peerwright peer list`", Retry::never}));
 }
 
 }  // namespace peerwright::cli

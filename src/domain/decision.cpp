@@ -56,6 +56,7 @@ void Changes::apply(State& state, const Decision& decision) {
     removals.insert_or_assign({removal.server_id, removal.public_key}, removal);
   }
   for (const auto& [subscriber, cause] : decision.fan_outs) fan_outs.insert_or_assign(subscriber, cause);
+  doubtful_servers.insert(decision.doubtful_servers.begin(), decision.doubtful_servers.end());
   due_servers.insert(decision.due_servers.begin(), decision.due_servers.end());
   urgent_servers.insert(decision.urgent_servers.begin(), decision.urgent_servers.end());
 }

@@ -16,8 +16,10 @@ constexpr Names<Entitlement, 4> kEntitlements{{{Entitlement::unprovisioned, "unp
                                                {Entitlement::active, "active"},
                                                {Entitlement::suspended, "suspended"},
                                                {Entitlement::revoked, "revoked"}}};
-constexpr Names<Delivery, 3> kDeliveries{
-    {{Delivery::none, "none"}, {Delivery::pending, "pending"}, {Delivery::applied, "applied"}}};
+constexpr Names<Delivery, 4> kDeliveries{{{Delivery::none, "none"},
+                                          {Delivery::pending, "pending"},
+                                          {Delivery::applied, "applied"},
+                                          {Delivery::failed, "failed"}}};
 constexpr Names<ScopeKind, 2> kScopes{{{ScopeKind::subscriber, "subscriber"}, {ScopeKind::peer, "peer"}}};
 
 template <typename Value, std::size_t N>

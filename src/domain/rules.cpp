@@ -45,14 +45,29 @@ Entitlement entitlement_now(const Peer& peer, const State& state, std::span<cons
   return peer.stage == Stage::provisioned ? Entitlement::active : Entitlement::unprovisioned;
 }
 
+namespace {
+
+// A hold that came and went before it reached the peer has changed nothing, but a plan or a reading in between saw it:
+// the removal row that this left has to go again, and what became unproven is due.
+void mend_delivery(const Peer& peer, Entitlement entitlement, Decision& decision) {
+  if (!peer.server_id || peer.public_key.empty()) return;
+  const bool gone = entitlement != Entitlement::active;
+  const bool pending = peer.applied_generation < peer.generation;
+  if (!gone || pending) decision.removals.push_back({*peer.server_id, peer.public_key, peer.id, gone});
+  if (pending) decision.due_servers.insert(*peer.server_id);
+}
+
+}  // namespace
+
 void settle_peer(Peer peer, const State& state, const std::string& cause, bool force, Decision& decision) {
   const Entitlement entitlement = entitlement_now(peer, state, decision.holds);
-  if (entitlement == peer.entitlement && !force) return;
+  if (entitlement == peer.entitlement && !force) return mend_delivery(peer, entitlement, decision);
   const bool was_active = peer.entitlement == Entitlement::active;
   peer.entitlement = entitlement;
   peer.cause = cause;
   peer.changed_at = state.now;
   peer.version += 1;
+  peer.delivery_error.clear();
   const Server* server = peer.server_id ? state.server(*peer.server_id) : nullptr;
   if (server != nullptr && !peer.public_key.empty()) {
     // The decision may have changed this server already, for another peer of the same event.

@@ -41,6 +41,9 @@ Decision decide(const ServerRegister& event, const Word& word, const State& stat
   after.generation += 1;
   after.version += 1;
   after.word = word;
+  const bool elsewhere = after.ssh_host != before.ssh_host || after.interface != before.interface ||
+                         after.config_path != before.config_path || after.exec_prefix != before.exec_prefix;
+  if (before.word && elsewhere) decision.doubtful_servers.insert(after.id);
   decision.due_servers.insert(after.id);
   decision.servers.push_back(std::move(after));
   return decision;

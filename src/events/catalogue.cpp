@@ -109,6 +109,9 @@ Result<Event> decode(const RawMessage& message) {
                      "report it: schema and decoder differ");
   } catch (const std::regex_error&) {
     return permanent("value_invalid", "a pattern of the schema could not be tried", "send shorter strings");
+  } catch (const std::exception&) {
+    // Whatever a library thinks of: no message may end the process.
+    return permanent("value_invalid", "the message could not be read", "report it with the dead letter's original");
   }
 }
 

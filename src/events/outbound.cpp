@@ -88,8 +88,8 @@ Outbound peer_status(const domain::Peer& peer, const domain::Server* server, con
   if (server != nullptr && may_configure(peer)) write_client(body, peer, *server, addresses);
   body.end_object();
   const std::string subject = joined(peer.tenant, peer.name);
-  // The peer's own key, which never changes: with the subscriber's, which it may get only with its provision, its statuses
-  // would lie in two partitions and have no order.
+  // The peer's own key, which never changes: with the subscriber's, which it may get only with its provision, its
+  // statuses would lie in two partitions and have no order.
   return outbound("peer.status", joined(subject, std::to_string(peer.version)), subject, std::move(body));
 }
 

@@ -10,13 +10,16 @@ namespace peerwright::store {
 namespace {
 
 using domain::Id;
-using NamePair = std::pair<std::string, std::string>;
 
 template <typename Names>
 std::string text_array(const Names& names) {
   Column column;
   for (const auto& name : names) column.add(std::string_view(name));
   return column.text();
+}
+
+std::string place_of(const Arrival& arrival) {
+  return arrival.topic + '/' + std::to_string(arrival.partition) + '/' + std::to_string(arrival.offset);
 }
 
 }  // namespace
@@ -65,26 +68,35 @@ domain::Word Batch::word_of(const Arrival& arrival) const {
 }
 
 void Batch::sort_out() {
-  std::map<NamePair, const Arrival*> first;  // the first of each source and id in this batch
+  FirstByName first;  // the first of each source and id in this batch
   std::vector<const Arrival*> again;
   for (const Arrival& arrival : arrivals_) {
     if (!arrival.event) {
       bury(arrival, arrival.refusal);
       continue;
     }
+    if (arrival.verdict) {
+      // Who may not speak must not use up an id that belongs to somebody else: the offset alone keeps it from
+      // repeating.
+      fresh_.push_back(&arrival);
+      continue;
+    }
     const bool is_first =
         first.try_emplace({arrival.event->envelope.source, arrival.event->envelope.id}, &arrival).second;
     if (!is_first) again.push_back(&arrival);
   }
-  if (first.empty()) return;
+  if (!first.empty()) sort_by_inbox(first, again);
+  std::sort(fresh_.begin(), fresh_.end());  // pointers into one array: the order of the batch
+}
 
+void Batch::sort_by_inbox(const FirstByName& first, const std::vector<const Arrival*>& again) {
   Column source, id, hash;
   for (const auto& [name, arrival] : first) {
     source.add(name.first);
     id.add(name.second);
     hash.add(hex_of(arrival->event->payload_hash));
   }
-  std::set<NamePair> fresh;
+  std::set<std::pair<std::string, std::string>> fresh;
   for (const auto& row : tx_.run("intake_inbox_insert", source.text(), id.text(), hash.text())) {
     fresh.emplace(text_at(row, 0), text_at(row, 1));
   }
@@ -97,7 +109,6 @@ void Batch::sort_out() {
       known_id.add(name.second);
     }
   }
-  std::sort(fresh_.begin(), fresh_.end());  // pointers into one array: the order of the batch
   if (!known_source.empty()) {
     for (const auto& row : tx_.run("intake_inbox_known", known_source.text(), known_id.text())) {
       absorb_or_bury(*first.at({text_at(row, 0), text_at(row, 1)}), text_at(row, 2));
@@ -135,8 +146,7 @@ void Batch::bury(const Arrival& arrival, const Error& why) {
   letter.size_bytes = arrival.raw.payload.size();
   messages_.say("dead_letter", events::dead_letter(letter));
 
-  const std::string place =
-      "dead_letters/" + arrival.topic + '/' + std::to_string(arrival.partition) + '/' + std::to_string(arrival.offset);
+  const std::string place = "dead_letters/" + place_of(arrival);
   dead_[0].add(arrival.topic);
   dead_[1].add(std::int64_t{arrival.partition});
   dead_[2].add(arrival.offset);
@@ -247,6 +257,12 @@ void Batch::lock_and_load() {
   lock_subscribers(tx_, wanted.subscribers, state_);
   lock_networks(tx_, wanted.networks, state_);
   lock_servers(tx_, wanted.servers, state_);
+  for (const Id server_id : wanted.servers) {
+    const domain::Server* server = state_.server(server_id);
+    if (server->network_id && state_.network(*server->network_id) == nullptr) {
+      throw pqxx::transaction_rollback("a server got its network while it was being locked");
+    }
+  }
   for (const domain::Peer& peer : lock_peers(tx_, wanted.peers, state_)) {
     const auto& pointers = wanted.pointers.at(peer.id);
     if (pointers[0] != peer.subscriber_id || pointers[1] != peer.server_id || pointers[2] != peer.network_id) {
@@ -275,9 +291,11 @@ void Batch::load_free_offsets() {
   Column id, most;
   for (const auto& [network_id, count] : demand) {
     const domain::Network* network = state_.network(network_id);
-    if (network == nullptr || network->next_offset + count < domain::offsets_of(*network)) continue;
+    if (network == nullptr) continue;
+    const std::int64_t most_wanted = count + static_cast<std::int64_t>(network->reserved.size());
+    if (network->next_offset + most_wanted < domain::offsets_of(*network)) continue;
     id.add(network_id);
-    most.add(count + static_cast<std::int64_t>(network->reserved.size()));
+    most.add(most_wanted);
   }
   if (id.empty()) return;
   std::map<Id, domain::Network> filled;
@@ -297,7 +315,10 @@ void Batch::decide() {
     const domain::Decision decision = arrival->verdict ? *arrival->verdict : event.decide(word, state_);
     changes_.apply(state_, decision);
     if (decision.outcome == domain::Outcome::rejected) {
-      messages_.say("status", events::rejected(word, event.envelope.type, event.refs, decision));
+      events::Outbound answer = events::rejected(word, event.envelope.type, event.refs, decision);
+      // Its source and id are what the sender claims: they must not look like an answer to their owner.
+      if (arrival->verdict) answer.id = "rejected/" + place_of(*arrival);
+      messages_.say("status", answer);
       ++report_.rejections[decision.code];
     } else {
       say_statuses(decision, state_, domain::cause_of(word), messages_);

@@ -33,6 +33,8 @@ class Batch {
  private:
   struct Wanted;  // ids to lock, as far as they are known
 
+  using FirstByName = std::map<std::pair<std::string, std::string>, const Arrival*>;  // of each source and id
+  void sort_by_inbox(const FirstByName& first, const std::vector<const Arrival*>& again);
   void find_subjects(Wanted& wanted);
   void load_free_offsets();
   [[nodiscard]] domain::Word word_of(const Arrival& arrival) const;

@@ -134,7 +134,7 @@ void store_servers(Tx& tx, const domain::Changes& changes, const domain::State& 
 
 void store_peers(Tx& tx, const domain::Changes& changes, const domain::State& state) {
   if (changes.peers.empty()) return;
-  Column c[16];
+  Column c[17];
   for (const Id peer_id : changes.peers) {
     const domain::Peer& p = *state.peer(peer_id);
     c[0].add(p.id);
@@ -153,10 +153,11 @@ void store_peers(Tx& tx, const domain::Changes& changes, const domain::State& st
     c[13].add(micros_of(p.changed_at));
     c[14].add(p.version);
     c[15].add(p.generation);
+    c[16].add(p.delivery_error);
   }
   tx.run("store_peers", c[0].text(), c[1].text(), c[2].text(), c[3].text(), c[4].text(), c[5].text(), c[6].text(),
          c[7].text(), c[8].text(), c[9].text(), c[10].text(), c[11].text(), c[12].text(), c[13].text(), c[14].text(),
-         c[15].text());
+         c[15].text(), c[16].text());
 }
 
 void store_subscribers(Tx& tx, const domain::Changes& changes, const domain::State& state) {
@@ -213,6 +214,8 @@ void store_due(Tx& tx, const domain::Changes& changes, const domain::State& stat
     urgent.add(changes.urgent_servers.contains(server_id));
   }
   if (!server.empty()) tx.run("store_due", server.text(), generation.text(), urgent.text());
+  Ids doubtful(changes.doubtful_servers.begin(), changes.doubtful_servers.end());
+  if (!doubtful.empty()) tx.run("store_doubts", array_of(doubtful));
 }
 
 }  // namespace
@@ -285,6 +288,7 @@ domain::Peer peer_from(const pqxx::row& row, const domain::State& state) {
   peer.version = int_at(row, 16);
   peer.generation = int_at(row, 17);
   peer.applied_generation = int_at(row, 18);
+  peer.delivery_error = text_at(row, 19);
   return peer;
 }
 
@@ -296,6 +300,19 @@ std::vector<domain::Peer> lock_peers(Tx& tx, const Ids& ids, domain::State& stat
     state.load(peers.back());
   }
   return peers;
+}
+
+std::vector<domain::Peer> load_whole_peers(Tx& tx, const Ids& ids, domain::State& state) {
+  Ids tenants, subscribers;
+  for (const domain::Peer& peer : lock_peers(tx, ids, state)) {
+    tenants.push_back(peer.tenant_id);
+    if (peer.subscriber_id) subscribers.push_back(*peer.subscriber_id);
+  }
+  normalise(tenants);
+  normalise(subscribers);
+  load_tenants(tx, tenants, state);
+  load_subscribers(tx, subscribers, state);
+  return lock_peers(tx, ids, state);
 }
 
 void load_holds(Tx& tx, const Ids& subscribers, const Ids& peers, domain::State& state) {

@@ -23,6 +23,8 @@ void lock_networks(Tx& tx, const Ids& ids, domain::State& state);
 void load_networks(Tx& tx, const Ids& ids, domain::State& state);
 void lock_servers(Tx& tx, const Ids& ids, domain::State& state);
 std::vector<domain::Peer> lock_peers(Tx& tx, const Ids& ids, domain::State& state);
+// With the names of their tenants and subscribers; the locks of their servers are held.
+std::vector<domain::Peer> load_whole_peers(Tx& tx, const Ids& ids, domain::State& state);
 void load_holds(Tx& tx, const Ids& subscribers, const Ids& peers, domain::State& state);
 
 // The columns of lock_peers, also behind other SELECTs that begin with them.

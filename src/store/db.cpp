@@ -79,23 +79,30 @@ Error make(const char* code, const std::string& message, const char* remedy, Ret
   return Error{code, message, remedy, retry};
 }
 
+// The first line alone, and only where it cannot hold what an event said: the rest may quote whole rows.
+std::string first_line(const std::string& message) { return message.substr(0, message.find('\n')); }
+
+// Permanent is only what the data itself is to blame for: all else may pass (a fail-over leaves a server read-only for
+// a while, a right is granted, a migration runs), and no message may be given up for it.
 Error from_sqlstate(const std::string& state, const std::string& message) {
   if (state == "23505" || state == "23P01") {
-    return make("db_unique", message, "load again and decide anew", Retry::never);
+    return make("db_unique", "a unique constraint was violated", "load again and decide anew", Retry::never);
   }
-  if (state.empty() || state.starts_with("08")) {
-    return make("db_unavailable", message, "check that Postgres runs and can be reached", Retry::later);
+  if (state.starts_with("22") || state.starts_with("23") || state.starts_with("54")) {
+    return make("db_refused", "Postgres refused a value (SQLSTATE " + state + ")",
+                "this is a defect: report it with the SQLSTATE", Retry::never);
   }
+  const std::string text = first_line(message) + " (SQLSTATE " + (state.empty() ? "none" : state) + ")";
   if (state.starts_with("40") || state == "55P03") {
-    return make("db_conflict", message, "nothing to do: it is tried again", Retry::later);
+    return make("db_conflict", text, "nothing to do: it is tried again", Retry::later);
   }
   if (state.starts_with("53") || state.starts_with("57") || state.starts_with("58")) {
-    return make("db_overloaded", message, "check Postgres' disk space, memory and connections", Retry::later);
+    return make("db_overloaded", text, "check Postgres' disk space, memory and connections", Retry::later);
   }
   if (state == "42P01" || state == "42703" || state == "3F000") {
-    return make("db_schema_missing", message, "run: peerwright migrate up", Retry::later);
+    return make("db_schema_missing", text, "run: peerwright migrate up", Retry::later);
   }
-  return make("db_refused", message, "see the message; if it is a defect, report it", Retry::never);
+  return make("db_unavailable", text, "check that Postgres runs, can be reached and accepts writes", Retry::later);
 }
 
 }  // namespace
@@ -173,20 +180,21 @@ Error Db::classify() {
     throw;
   } catch (const pqxx::in_doubt_error& error) {
     drop();
-    return make("db_in_doubt", error.what(), "nothing to do: it is tried again, and known if it had worked",
+    return make("db_in_doubt", first_line(error.what()), "nothing to do: it is tried again, and known if it had worked",
                 Retry::later);
   } catch (const pqxx::broken_connection& error) {
     drop();
-    return make("db_unavailable", error.what(), "check that Postgres runs and can be reached", Retry::later);
+    return make("db_unavailable", first_line(error.what()), "check that Postgres runs and can be reached",
+                Retry::later);
   } catch (const pqxx::transaction_rollback& error) {
-    return make("db_conflict", error.what(), "nothing to do: it is tried again", Retry::later);
+    return make("db_conflict", first_line(error.what()), "nothing to do: it is tried again", Retry::later);
   } catch (const pqxx::sql_error& error) {
     Error answer = from_sqlstate(error.sqlstate(), error.what());
-    if (answer.code == "db_unavailable" || answer.code == "db_overloaded") drop();
+    if (answer.retry == Retry::later && answer.code != "db_conflict") drop();
     return answer;
   } catch (const std::exception& error) {
     drop();
-    return make("db_refused", error.what(), "see the message; if it is a defect, report it", Retry::never);
+    return make("db_refused", first_line(error.what()), "this is a defect: report it", Retry::never);
   }
 }
 

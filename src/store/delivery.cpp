@@ -4,6 +4,7 @@
 
 #include "changes.hpp"
 #include "db.hpp"
+#include "peerwright/base/text.hpp"
 #include "proofs.hpp"
 
 namespace peerwright::store {
@@ -12,7 +13,10 @@ namespace {
 using domain::Id;
 using wireguard::PeerConfig;
 
-constexpr int kProvenColumn = 19;
+constexpr int kProvenColumn = 20;
+constexpr int kMostHalvings = 16;
+constexpr std::chrono::milliseconds kAtOnce{0};
+constexpr std::size_t kMostErrorBytes = 500;
 
 }  // namespace
 
@@ -53,7 +57,15 @@ struct Work {
   wireguard::Proof settled;
 };
 
-Work pick_work(Tx& tx, const domain::Server& server, const domain::State& state, bool urgent,
+// After a failure removals go alone, and additions in ever smaller portions, until the one that is to blame stands
+// alone.
+int most_peers(const DeliveryRow& delivery, bool removals, const DeliveryLimits& limits) {
+  if (delivery.attempts > 0)
+    return removals ? 0 : std::max(1, limits.peers >> std::min(delivery.attempts, kMostHalvings));
+  return delivery.urgent ? limits.urgent_peers : limits.peers;
+}
+
+Work pick_work(Tx& tx, const domain::Server& server, const domain::State& state, const DeliveryRow& delivery,
                const DeliveryLimits& limits) {
   Work work;
   for (const auto& row : tx.run("delivery_removals", server.id, limits.removals)) {
@@ -65,7 +77,7 @@ Work pick_work(Tx& tx, const domain::Server& server, const domain::State& state,
     }
   }
   const domain::Network& network = *state.network(*server.network_id);
-  const int most = urgent ? limits.urgent_peers : limits.peers;
+  const int most = most_peers(delivery, !work.plan.removals.empty(), limits);
   for (const auto& row : tx.run("delivery_pending_peers", server.id, most)) {
     PeerConfig config = config_of(peer_from(row, state), network);
     const std::string wanted = wireguard::fingerprint(config);
@@ -85,14 +97,27 @@ std::string keys_of(const wireguard::PushPlan& plan) {
   return keys.text();
 }
 
+// `retry_in` above zero: the host answered, but shows nothing of what it was told.
 Result<bool> mark_done(Tx& tx, const std::string& worker_id, Id server_id, std::int64_t planned_generation,
-                       const std::string& file_hash) {
-  const auto rows = tx.run("delivery_done", server_id, worker_id, planned_generation, file_hash);
+                       const std::string& file_hash, bool forget_failures, std::chrono::milliseconds retry_in) {
+  const auto rows = tx.run("delivery_done", server_id, worker_id, planned_generation, file_hash, forget_failures,
+                           std::int64_t{retry_in.count()});
   if (rows.empty()) return transient("push_overtaken", "another worker has taken the server over");
   return bool_at(rows[0], 0);
 }
 
 }  // namespace
+
+// Sets one peer aside and says so.
+void park(Tx& tx, domain::State& state, Id server_id, const std::string& key, const std::string& code) {
+  for (const auto& row : tx.run("delivery_park_peer", server_id, key, code)) {
+    Messages messages;
+    for (const domain::Peer& peer : load_whole_peers(tx, {int_at(row, 0)}, state)) {
+      messages.say("status", events::peer_status(peer, state.server(server_id), state.network(*peer.network_id), -1));
+    }
+    messages.store(tx);
+  }
+}
 
 struct DeliveryStore::Impl {
   explicit Impl(const Database& database) : db(database, "deliver") {}
@@ -106,11 +131,12 @@ DeliveryStore::DeliveryStore(const Database& database) : impl_(std::make_unique<
 DeliveryStore::~DeliveryStore() = default;
 
 Result<std::vector<Id>> DeliveryStore::claim(const std::string& worker_id, const std::vector<Id>& active, int most,
-                                             std::chrono::milliseconds dead_after) {
+                                             std::chrono::milliseconds dead_after, bool failing) {
   return impl_->db.transact([&](Tx& tx) -> Result<std::vector<Id>> {
     tx.run("delivery_relaxed");
     std::vector<Id> servers;
-    for (const auto& row : tx.run("delivery_claim", worker_id, most, std::int64_t{dead_after.count()}, array_of(active))) {
+    for (const auto& row :
+         tx.run("delivery_claim", worker_id, most, std::int64_t{dead_after.count()}, array_of(active), failing)) {
       servers.push_back(int_at(row, 0));
     }
     return servers;
@@ -147,10 +173,10 @@ Result<std::optional<PlannedPush>> DeliveryStore::Impl::plan_locked(Tx& tx, cons
       push.plan.hashed_keys.push_back(push.wanted.back().public_key);
     }
   } else {
-    Work work = pick_work(tx, server, state, delivery->urgent, limits);
+    Work work = pick_work(tx, server, state, *delivery, limits);
     if (!work.settled.empty()) store_proofs(tx, state, server.id, work.settled, push.planned_generation);
     if (work.plan.removals.empty() && work.plan.peers.empty()) {
-      auto done = mark_done(tx, worker_id, server.id, push.planned_generation, "");
+      auto done = mark_done(tx, worker_id, server.id, push.planned_generation, "", true, kAtOnce);
       if (!done) return tl::unexpected(done.error());
       return std::optional<PlannedPush>();
     }
@@ -162,7 +188,8 @@ Result<std::optional<PlannedPush>> DeliveryStore::Impl::plan_locked(Tx& tx, cons
 }
 
 Result<Finished> DeliveryStore::finish(const std::string& worker_id, const PlannedPush& push,
-                                       const wireguard::HostAnswer& answer, const wireguard::Proof& proof) {
+                                       const wireguard::HostAnswer& answer, const wireguard::Proof& proof,
+                                       std::chrono::milliseconds retry_in) {
   return impl_->db.transact([&](Tx& tx) -> Result<Finished> {
     domain::State state;
     state.now = time_from_micros(int_at(tx.run("intake_now")[0], 0));
@@ -182,10 +209,13 @@ Result<Finished> DeliveryStore::finish(const std::string& worker_id, const Plann
     wireguard::Proof complete = proof;
     if (push.mode == wireguard::PushMode::reading) {
       // A reading shows all that stands there: what it does not show is gone.
-      for (const auto& row : tx.run("delivery_removal_keys", server.id)) complete.try_emplace(text_at(row, 0), "");
+      for (const auto& row : tx.run("delivery_keys_not_absent", server.id)) complete.try_emplace(text_at(row, 0), "");
     }
     Finished finished = store_proofs(tx, state, server.id, complete, push.planned_generation);
-    auto more = mark_done(tx, worker_id, server.id, push.planned_generation, answer.file_hash);
+    const bool pushed = push.mode == wireguard::PushMode::push;
+    const bool disputed = pushed && finished.as_told == 0;
+    auto more = mark_done(tx, worker_id, server.id, push.planned_generation, answer.file_hash, pushed,
+                          disputed ? retry_in : kAtOnce);
     if (!more) return tl::unexpected(more.error());
     finished.still_due = *more;
     return finished;
@@ -193,11 +223,14 @@ Result<Finished> DeliveryStore::finish(const std::string& worker_id, const Plann
 }
 
 Result<void> DeliveryStore::fail(const std::string& worker_id, Id server_id, const Error& why,
-                                 std::chrono::milliseconds retry_in) {
+                                 std::chrono::milliseconds retry_in, const std::string& blamed_key) {
   return impl_->db.transact([&](Tx& tx) -> Result<void> {
     domain::State state;
-    lock_servers(tx, {server_id}, state);
-    tx.run("delivery_failed", server_id, worker_id, why.code, why.message, std::int64_t{retry_in.count()});
+    load_server_and_network(tx, server_id, state);
+    if (!blamed_key.empty()) park(tx, state, server_id, blamed_key, why.code);
+    // A host may have put anything into its message.
+    tx.run("delivery_failed", server_id, worker_id, why.code, printable(why.message, kMostErrorBytes),
+           std::int64_t{retry_in.count()});
     return {};
   });
 }

@@ -57,15 +57,13 @@ Result<std::map<std::pair<std::string, std::int32_t>, std::int64_t>> IntakeStore
   });
 }
 
-Result<void> IntakeStore::begin_partition(const std::string& topic, std::int32_t partition, std::int64_t offset) {
-  return impl_->db.transact([&](Tx& tx) -> Result<void> {
-    tx.run("intake_begin", topic, partition, offset);
-    return {};
+Result<std::int64_t> IntakeStore::begin_partition(const std::string& topic, std::int32_t partition, std::int64_t low,
+                                                  int partition_count) {
+  return impl_->db.transact([&](Tx& tx) -> Result<std::int64_t> {
+    tx.run("intake_first_sight", topic, partition_count);
+    tx.run("intake_begin", topic, partition, low);
+    return int_at(tx.run("intake_begun", topic, partition)[0], 0);
   });
-}
-
-Result<bool> IntakeStore::topic_known(const std::string& topic) {
-  return impl_->db.transact([&](Tx& tx) -> Result<bool> { return bool_at(tx.run("intake_topic_known", topic)[0], 0); });
 }
 
 Result<void> IntakeStore::check_cluster(const std::string& cluster_id) {

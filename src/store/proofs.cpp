@@ -9,10 +9,10 @@ using domain::Delivery;
 using domain::Id;
 using domain::Peer;
 
-constexpr int kWantedColumn = 20;
+constexpr int kWantedColumn = 21;
 
 struct Rows {
-  Column id, proven, applied, version, offset;
+  Column id, proven, applied, version, offset, error;
   Column gone_keys;              // removal rows that have done their work
   Column seen_keys, seen_peers;  // keys that stand there and must not
   Column freed_network, freed_offset;
@@ -24,14 +24,15 @@ struct Seen {
   std::optional<std::string> proven;
 };
 
-// The peer as it is known after the reading.
+// The peer as it is known after the reading. A hold may have been stored that has not reached the peer yet (its
+// entitlement says otherwise than `wanted`): then nothing new is called applied; what is not as announced is pending.
 Peer judged(const Seen& seen, const domain::Network* network, std::int64_t planned_generation, Rows& rows) {
   Peer after = seen.peer;
   const bool gone = seen.proven && seen.proven->empty();
-  // A peer that is off by a hold which has not reached it yet is announced as active still: nothing is said of it now.
-  bool as_wanted = !seen.wanted && gone && after.entitlement != domain::Entitlement::active;
-  if (seen.wanted && seen.proven && network != nullptr) {
-    as_wanted = *seen.proven == wireguard::fingerprint(config_of(seen.peer, *network));
+  const bool announced_on = after.entitlement == domain::Entitlement::active;
+  bool as_announced = !announced_on && gone;
+  if (announced_on && seen.proven && network != nullptr) {
+    as_announced = *seen.proven == wireguard::fingerprint(config_of(seen.peer, *network));
   }
   if (!seen.wanted && gone) {
     rows.gone_keys.add(std::string_view(after.public_key));
@@ -45,10 +46,11 @@ Peer judged(const Seen& seen, const domain::Network* network, std::int64_t plann
     rows.seen_keys.add(std::string_view(after.public_key));
     rows.seen_peers.add(after.id);
   }
-  if (as_wanted && after.generation <= planned_generation) {
-    after.applied_generation = after.generation;
-  } else if (!as_wanted) {
+  if (!as_announced) {
     after.applied_generation = std::min(after.applied_generation, after.generation - 1);
+  } else if (announced_on == seen.wanted && after.generation <= planned_generation) {
+    after.applied_generation = after.generation;
+    after.delivery_error.clear();
   }
   return after;
 }
@@ -56,7 +58,7 @@ Peer judged(const Seen& seen, const domain::Network* network, std::int64_t plann
 void store_rows(Tx& tx, Id server_id, const Rows& rows) {
   if (rows.id.empty()) return;
   tx.run("delivery_store_proofs", rows.id.text(), rows.proven.text(), rows.applied.text(), rows.version.text(),
-         rows.offset.text());
+         rows.offset.text(), rows.error.text());
   if (!rows.gone_keys.empty()) tx.run("delivery_drop_removals", server_id, rows.gone_keys.text());
   if (!rows.seen_keys.empty()) {
     tx.run("delivery_add_removals", server_id, rows.seen_keys.text(), rows.seen_peers.text());
@@ -100,6 +102,8 @@ Finished store_proofs(Tx& tx, domain::State& state, Id server_id, const wireguar
   Messages messages;
   for (const Seen& seen : load_seen(tx, state, server_id, proof)) {
     Peer after = judged(seen, network, planned_generation, rows);
+    if (after.delivery() == Delivery::applied || (!seen.wanted && seen.proven && seen.proven->empty()))
+      ++finished.as_told;
     const bool changed = after.delivery() != seen.peer.delivery();
     if (changed) {
       after.version += 1;
@@ -116,6 +120,7 @@ Finished store_proofs(Tx& tx, domain::State& state, Id server_id, const wireguar
     rows.applied.add(after.applied_generation);
     rows.version.add(after.version);
     rows.offset.add(after.address_offset);
+    rows.error.add(after.delivery_error);
   }
   store_rows(tx, server_id, rows);
   messages.store(tx);

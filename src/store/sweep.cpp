@@ -55,11 +55,12 @@ SweepStore::SweepStore(const Database& database) : impl_(std::make_unique<Impl>(
 SweepStore::~SweepStore() = default;
 
 Result<SweepStore::Step> SweepStore::fan_out(int chunk_peers) {
-  return impl_->db.transact([&](Tx& tx) -> Result<Step> {
+  Id picked_id = 0;
+  auto stepped = impl_->db.transact([&](Tx& tx) -> Result<Step> {
     Step step;
     const auto picked = tx.run("fan_out_pick");
     if (picked.empty()) return step;
-    const Id subscriber_id = int_at(picked[0], 0);
+    const Id subscriber_id = picked_id = int_at(picked[0], 0);
     const auto cursor = tx.run("fan_out_cursor", subscriber_id);
     step.found = true;
     step.more = true;
@@ -80,6 +81,13 @@ Result<SweepStore::Step> SweepStore::fan_out(int chunk_peers) {
     step.more = bool_at(tx.run("fan_out_left")[0], 0);
     return step;
   });
+  if (!stepped && stepped.error().retry == Retry::never && picked_id != 0) {
+    (void)impl_->db.transact([&](Tx& tx) -> Result<void> {
+      tx.run("fan_out_postpone", picked_id);
+      return {};
+    });
+  }
+  return stepped;
 }
 
 }  // namespace peerwright::store

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <random>
 #include <set>
 #include <thread>
@@ -21,10 +22,10 @@ using domain::Id;
 // Servers that were claimed: waiting for a thread, or at work. Safe from every thread.
 class Claimed {
  public:
-  void add(const std::vector<Id>& servers) {
+  void add(const std::vector<Id>& servers, bool failing) {
     const std::lock_guard lock(mutex_);
     for (const Id server : servers) {
-      if (active_.insert(server).second) waiting_.push_back(server);
+      if (active_.emplace(server, failing).second) waiting_.push_back(server);
     }
     condition_.notify_all();
   }
@@ -46,16 +47,25 @@ class Claimed {
     ended_ = true;
     condition_.notify_all();
   }
-  [[nodiscard]] std::vector<Id> active() const {
+  struct Active {
+    std::vector<Id> servers;
+    int failing = 0;  // of them: those whose last attempt had failed
+  };
+  [[nodiscard]] Active active() const {
     const std::lock_guard lock(mutex_);
-    return {active_.begin(), active_.end()};
+    Active answer;
+    for (const auto& [server, failing] : active_) {
+      answer.servers.push_back(server);
+      answer.failing += failing ? 1 : 0;
+    }
+    return answer;
   }
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable condition_;
   std::deque<Id> waiting_;
-  std::set<Id> active_;
+  std::map<Id, bool> active_;
   bool ended_ = false;
 };
 
@@ -80,7 +90,7 @@ class Deliverer {
     if (finished) return note(push, *finished);
     context_.metrics.counter("pushes_total", finished.error().code).add();
     log_failure(push, finished.error());
-    release(server_id, push.attempts + 1, finished.error());
+    release(server_id, push.attempts + 1, finished.error(), blamed_key(push, finished.error()));
   }
 
  private:
@@ -124,7 +134,7 @@ class Deliverer {
   Result<store::Finished> finish(const store::PlannedPush& push, const wireguard::HostAnswer& answer) {
     const auto proof = push.mode == wireguard::PushMode::push ? wireguard::prove_push(push.plan, answer)
                                                               : wireguard::prove_reading(push.wanted, answer);
-    return store_.finish(context_.worker_id, push, answer, proof);
+    return store_.finish(context_.worker_id, push, answer, proof, retry_in(push.attempts + 1, Retry::later));
   }
 
   void note(const store::PlannedPush& push, const store::Finished& finished) {
@@ -154,17 +164,34 @@ class Deliverer {
     }
   }
 
+  // The peer that stood alone in a push that the host refuses for ever; "" where no peer is to blame.
+  static std::string blamed_key(const store::PlannedPush& push, const Error& why) {
+    const bool content = why.code == "prefix_taken_on_host" || why.code == "wg_refused";
+    const bool alone =
+        push.mode == wireguard::PushMode::push && push.plan.removals.empty() && push.plan.peers.size() == 1;
+    return content && alone ? push.plan.peers.front().public_key : "";
+  }
+
+  std::chrono::milliseconds retry_in(int failures, Retry retry) {
+    const std::chrono::milliseconds most(context_.config.deliver.retry_max_ms);
+    if (retry == Retry::never) return most;
+    const double random = std::uniform_real_distribution<double>(0, 1)(random_);
+    return domain::retry_delay(failures, std::chrono::milliseconds(context_.config.deliver.retry_base_ms), most,
+                               random);
+  }
+
   // Gives the server back, with the time of the next attempt. While the database is away the lease cannot be given
   // back, and nobody else would take it over as long as we live: so it is tried until it works.
-  void release(Id server_id, int failures, const Error& why) {
-    const std::chrono::milliseconds base(context_.config.deliver.retry_base_ms);
-    const std::chrono::milliseconds most(context_.config.deliver.retry_max_ms);
-    const double random = std::uniform_real_distribution<double>(0, 1)(random_);
-    const auto delay = why.retry == Retry::never ? most : domain::retry_delay(failures, base, most, random);
+  void release(Id server_id, int failures, const Error& why, const std::string& blamed = {}) {
+    // What the content of a push is to blame for goes on at once, in smaller portions.
+    const bool content = why.code == "prefix_taken_on_host" || why.code == "wg_refused";
+    const auto delay = retry_in(failures, content ? Retry::later : why.retry);
+    Error noted = why;
     for (;;) {
-      const auto failed = store_.fail(context_.worker_id, server_id, why, delay);
+      const auto failed = store_.fail(context_.worker_id, server_id, noted, delay, blamed);
       if (failed || context_.stopping()) return;
       context_.metrics.counter("db_errors_total", failed.error().code).add();
+      if (failed.error().retry == Retry::never) noted = {"delivery_failed", "see the log", "", why.retry};
       std::this_thread::sleep_for(kFirstRetry);
     }
   }
@@ -176,6 +203,22 @@ class Deliverer {
   store::DeliveryStore store_;
   std::mt19937 random_;
 };
+
+// Claims as much as there are free threads for. Hosts that did not answer last time get a quarter of them at most, so
+// that the dead never keep the living waiting.
+Result<void> claim_round(Context& context, store::DeliveryStore& store, Claimed& claimed, int threads) {
+  const std::chrono::milliseconds dead_after(context.config.worker.dead_after_ms);
+  for (const bool failing : {false, true}) {
+    const auto active = claimed.active();
+    int free = threads - static_cast<int>(active.servers.size());
+    if (failing) free = std::min(free, std::max(1, threads / 4) - active.failing);
+    if (free <= 0) continue;
+    const auto servers = store.claim(context.worker_id, active.servers, free, dead_after, failing);
+    if (!servers) return tl::unexpected(servers.error());
+    claimed.add(*servers, failing);
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -196,21 +239,12 @@ void run_deliver(Context& context) {
     });
   }
   store::DeliveryStore store(context.database);
-  const std::chrono::milliseconds dead_after(context.config.worker.dead_after_ms);
   const std::chrono::milliseconds poll(context.config.deliver.poll_ms);
   bool failing = false;
   while (!context.stopping()) {
-    const auto active = claimed.active();
-    const int free = threads - static_cast<int>(active.size());
-    if (free > 0) {
-      const auto servers = store.claim(context.worker_id, active, free, dead_after);
-      if (servers) {
-        claimed.add(*servers);
-      } else if (!failing) {
-        log::warn("nothing can be claimed", servers.error(), {{"loop", kLoop}});
-      }
-      failing = !servers;
-    }
+    const auto claims = claim_round(context, store, claimed, threads);
+    if (!claims && !failing) log::warn("nothing can be claimed", claims.error(), {{"loop", kLoop}});
+    failing = !claims;
     context.beat(kLoop);
     context.deliver.wait(failing ? kFirstRetry : poll);
   }

@@ -16,6 +16,7 @@ constexpr const char* kLoop = "intake";
 constexpr const char* kNotJoined = "not a member of the consumer group yet";
 constexpr std::chrono::milliseconds kIdlePoll{100};
 constexpr std::chrono::milliseconds kAskTimeout{5000};
+constexpr std::chrono::seconds kLookAgain{30};
 constexpr std::size_t kMaxBatchBytes = 16U * 1024 * 1024;
 
 using PartitionKey = std::pair<std::string, std::int32_t>;
@@ -61,9 +62,10 @@ class Intake final : public broker::AssignmentListener {
       context_.pause(kLoop, kFirstRetry);
       return static_cast<bool>(consumer_->poll(std::chrono::milliseconds(0)));
     }
+    batch_.clear();  // whatever ended the round before: what was not executed is read again
     if (!collect()) return false;
     if (!batch_.empty() && !restart_) process();
-    batch_.clear();
+    if (!stopped_.empty() && std::chrono::steady_clock::now() >= next_look_) restart_ = true;
     return true;
   }
 
@@ -107,9 +109,14 @@ class Intake final : public broker::AssignmentListener {
 
   void stop_partition(const PartitionKey& key, const Error& why) {
     expected_.erase(key);
+    std::erase_if(batch_, [&](const broker::Message& m) {
+      return m.partition.topic == key.first && m.partition.number == key.second;
+    });
     stopped_.insert(key);
+    next_look_ = std::chrono::steady_clock::now() + kLookAgain;
     context_.metrics.gauge("intake_stalled_partitions").set(static_cast<double>(stopped_.size()));
-    log::error("a partition is stopped until an operator decides", why,
+    if (!complained_.insert(key).second) return;
+    log::error("a partition is stopped until an operator decides; it is looked at again", why,
                {{"loop", kLoop}, {"topic", key.first}, {"partition", std::int64_t{key.second}}});
   }
 
@@ -125,7 +132,6 @@ class Intake final : public broker::AssignmentListener {
       return false;
     }
     complaint_.clear();
-    if (!restart_) return true;  // assigned anew while we asked
     if (auto restarted = consumer_->restart_at(*positions); !restarted) {
       log::warn("the consumer cannot begin at its positions", restarted.error(), {{"loop", kLoop}});
       return false;
@@ -160,6 +166,7 @@ class Intake final : public broker::AssignmentListener {
         stop_partition(key, gap(*offset, *marks));
         continue;
       }
+      complained_.erase(key);
       expected_[key] = *offset;
       positions.push_back({partition, *offset});
       lag(partition).set(static_cast<double>(marks->high - *offset));
@@ -168,14 +175,11 @@ class Intake final : public broker::AssignmentListener {
     return positions;
   }
 
-  // The installation's first start begins at the log's start, a partition that is added later at 0.
+  // What the topic had when this installation saw it first begins at the log's start, a partition added later at 0.
   Result<std::int64_t> first_position(const PartitionKey& key, std::int64_t low) {
-    auto known = store_.topic_known(key.first);
-    if (!known) return tl::unexpected(known.error());
-    const std::int64_t offset = *known ? 0 : low;
-    if (auto begun = store_.begin_partition(key.first, key.second, offset); !begun)
-      return tl::unexpected(begun.error());
-    return offset;
+    auto count = consumer_->partition_count(key.first, kAskTimeout);
+    if (!count) return tl::unexpected(count.error());
+    return store_.begin_partition(key.first, key.second, low, *count);
   }
 
   static Error gap(std::int64_t offset, const broker::Consumer::Watermarks& marks) {
@@ -247,7 +251,13 @@ class Intake final : public broker::AssignmentListener {
                   {"offset", part[0].offset}});
       report = patiently([&] { return store_.bury(part[0], cursors[0], why); });
     }
-    if (!report) return false;
+    if (!report) {
+      // Refused though it is no message's fault, or not now: nothing is skipped, the batch is read again.
+      log::error("a dead letter cannot be stored", report.error(), {{"loop", kLoop}});
+      restart_ = true;
+      context_.pause(kLoop, kSlowestRetry);
+      return false;
+    }
     for (const store::Cursor& cursor : cursors) expected_[{cursor.topic, cursor.partition}] = cursor.next;
     note(*report);
     return true;
@@ -310,7 +320,9 @@ class Intake final : public broker::AssignmentListener {
   store::IntakeStore store_;
   std::unique_ptr<broker::Consumer> consumer_;
   std::map<PartitionKey, std::int64_t> expected_;  // where each partition that is being read stands in the database
-  std::set<PartitionKey> stopped_;
+  std::set<PartitionKey> stopped_;                 // assigned, but not read
+  std::set<PartitionKey> complained_;              // said once
+  std::chrono::steady_clock::time_point next_look_{};
   std::vector<broker::Message> batch_;
   std::string complaint_;  // what intake waits for, said once
   bool restart_ = true;

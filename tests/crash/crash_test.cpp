@@ -159,7 +159,7 @@ TEST(Crash, FiftyKillsDuringTwoThousandEventsLoseNothingAndDoNothingTwice) {
   EXPECT_EQ(killed, kKills);
   installation.start_worker("last1");
   installation.start_worker("last2");
-  ASSERT_TRUE(installation.wait_settled(std::chrono::seconds(120))) << installation.log_of("last1");
+  ASSERT_TRUE(installation.wait_settled(std::chrono::seconds(120))) << installation.unsettled();
 
   TestDatabase& db = installation.db();
   // One decision for each event that was ever sent, and none besides.

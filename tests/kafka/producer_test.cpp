@@ -1,6 +1,8 @@
 #include "peerwright/broker/producer.hpp"
 
 #include <gmock/gmock.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
 
 #include <cstdint>
 #include <map>
@@ -173,6 +175,52 @@ TEST_F(ProducerTest, MoreThanTheQueueHoldsIsSentInOneCall) {
 }
 
 TEST_F(ProducerTest, NothingToSendIsNothing) { EXPECT_TRUE(producer()->send({}, kPatience).empty()); }
+
+// A broker whose answers are made up; only librdkafka's own can be told to.
+class LyingBroker {
+ public:
+  LyingBroker() : owner_(rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), nullptr, 0)) {
+    cluster_ = rd_kafka_mock_cluster_new(owner_, 1);
+    rd_kafka_mock_topic_create(cluster_, "topic", 1, 1);
+  }
+  ~LyingBroker() {
+    rd_kafka_mock_cluster_destroy(cluster_);
+    rd_kafka_destroy(owner_);
+  }
+  LyingBroker(const LyingBroker&) = delete;
+  LyingBroker& operator=(const LyingBroker&) = delete;
+  [[nodiscard]] Connection connection() const { return connection_to(rd_kafka_mock_cluster_bootstraps(cluster_)); }
+  void answer_next_produce(rd_kafka_resp_err_t error) {
+    constexpr std::int16_t kProduce = 0;
+    rd_kafka_mock_push_request_errors(cluster_, kProduce, 1, error);
+  }
+
+ private:
+  rd_kafka_t* owner_;
+  rd_kafka_mock_cluster_t* cluster_;
+};
+
+TEST(ProducerWithLyingBroker, IsReplacedAfterAFatalError) {
+  LyingBroker broker;
+  auto made = Producer::create(broker.connection());
+  ASSERT_TRUE(made.has_value());
+  const std::vector<OutMessage> out{{"topic", "k", {}, "x"}};
+  ASSERT_THAT(codes_of((*made)->send(out, kPatience)), ElementsAre("ok"));
+  broker.answer_next_produce(RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+  EXPECT_THAT(codes_of((*made)->send(out, kPatience)), ElementsAre("kafka_unreachable"));
+  EXPECT_THAT(codes_of((*made)->send(out, kPatience)), ElementsAre("ok"));
+}
+
+TEST(ProducerWithLyingBroker, MissingPermissionIsNoFaultOfTheMessage) {
+  LyingBroker broker;
+  auto made = Producer::create(broker.connection());
+  ASSERT_TRUE(made.has_value());
+  broker.answer_next_produce(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+  const std::vector<OutMessage> out{{"topic", "k", {}, "x"}};
+  const auto results = (*made)->send(out, kPatience);
+  EXPECT_THAT(codes_of(results), ElementsAre("kafka_unreachable"));
+  EXPECT_EQ(results[0].error().retry, Retry::later);
+}
 
 TEST(ProducerWithoutBroker, GivesUpAtTheDeadline) {
   auto made = Producer::create(connection_to("127.0.0.1:1"));

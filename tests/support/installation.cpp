@@ -170,6 +170,25 @@ bool Installation::settled() {
          answer[4] == "0" && answer[5] == "0";
 }
 
+std::string Installation::unsettled() {
+  std::string text = "published " + std::to_string(published_);
+  for (const char* sql :
+       {"SELECT topic, partition, next_offset FROM intake", "SELECT * FROM fan_outs", "SELECT * FROM deliveries WHERE due",
+        "SELECT count(*), min(id), max(id), count(parked_code) FROM outbox", "SELECT chain_no, published_no FROM audit_head",
+        "SELECT count(*) FROM audit WHERE chain_no IS NULL", "SELECT * FROM leases",
+        "SELECT id, name, now() - heartbeat_at FROM workers ORDER BY heartbeat_at DESC LIMIT 4",
+        "SELECT count(*) FROM removals",
+        "SELECT id, stage, entitlement, generation, applied_generation, proven FROM wanted_peers WHERE generation > "
+        "applied_generation"}) {
+    text += '\n' + std::string(sql) + ':';
+    for (const auto& row : db_.rows(sql)) {
+      text += "\n ";
+      for (const std::string& field : row) text += ' ' + field;
+    }
+  }
+  return text;
+}
+
 std::vector<Installation::Said> Installation::read_topic(const std::string& name) {
   FromBeginning listener;
   auto consumer = required(broker::Consumer::create({brokers_, {}, {}}, prefix_ + "-reader", {topic(name)}, listener));

@@ -51,6 +51,8 @@ class Installation {
   std::pair<std::string, std::string> decision(const std::string& event_id, const std::string& source = "billing");
   // Whether every message was executed, every hold carried on, every delivery done and the outbox emptied.
   bool settled();
+  // What it would still wait for, for a failure's message.
+  std::string unsettled();
   bool wait_settled(std::chrono::seconds limit = std::chrono::seconds(60)) {
     return eventually([this] { return settled(); }, limit);
   }

@@ -34,16 +34,16 @@ def wait(condition, seconds, what):
         time.sleep(POLL_SECONDS)
 
 
-def run(*command, stdin=""):
-    """Runs a command and answers its stdout; a failure carries its stderr."""
+def run(*command, stdin="", accepted=(0,)):
+    """Runs a command and answers its stdout; another exit status is a Failure, which carries its stderr."""
     done = subprocess.run(command, input=stdin, text=True, capture_output=True, timeout=COMMAND_SECONDS)
-    if done.returncode != 0:
+    if done.returncode not in accepted:
         raise Failure(f"{' '.join(command[:4])} ...: exit status {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
-def peerwright(*arguments):
-    return run(BINARY, *arguments)
+def peerwright(*arguments, **options):
+    return run(BINARY, *arguments, **options)
 
 
 def spawn(name, command, **options):

@@ -33,11 +33,11 @@ class Sender:
         self.sequence = 1000
         self.sent = 0
 
-    def event(self, name, data, sequence=None):
+    def event(self, name, data):
         self.sequence += 1
         return {"specversion": "1.0", "id": f"{self.source}-{self.sequence}", "source": self.source,
                 "type": f"peerwright.{name}.v1", "time": datetime.now(timezone.utc).isoformat(),
-                "sequence": str(sequence or self.sequence), "datacontenttype": "application/json", "data": data}
+                "sequence": str(self.sequence), "datacontenttype": "application/json", "data": data}
 
     def publish(self, *events):
         files = []
@@ -67,8 +67,8 @@ class Scenario:
 
     # --- small words ------------------------------------------------------------------------------------------------
 
-    def tell(self, sender, name, data, **options):
-        event = sender.event(name, data, **options)
+    def tell(self, sender, name, data):
+        event = sender.event(name, data)
         sender.publish(event)
         return event, self.table.follow([event])[0]
 
@@ -303,7 +303,7 @@ def main():
         scenario = Scenario()
         ok = scenario.play()
     except (Failure, subprocess.TimeoutExpired, OSError) as failure:
-        say(f"proof: FAILED: {failure}", "bad")
+        say(f"proof: FAILED: {' '.join(str(failure).split())}", "bad")
         return 1
     if not ok:
         return 1

@@ -30,6 +30,7 @@ struct Decision {
   std::vector<Hold> holds;
   std::vector<Removal> removals;
   std::map<Id, std::string> fan_outs;  // subscriber -> cause: its peers have to be considered anew
+  std::set<Id> doubtful_servers;       // what was proven there counts no more
   std::set<Id> due_servers;            // something is to be delivered there
   std::set<Id> urgent_servers;         // and it is a removal that somebody asked for
 };
@@ -49,6 +50,7 @@ class Changes {
   std::map<std::pair<Scope, std::string>, Hold> holds;
   std::map<std::pair<Id, std::string>, Removal> removals;
   std::map<Id, std::string> fan_outs;
+  std::set<Id> doubtful_servers;
   std::set<Id> due_servers;
   std::set<Id> urgent_servers;
 };

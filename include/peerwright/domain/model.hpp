@@ -65,7 +65,7 @@ struct Server {
 
 enum class Stage { unknown, provisioned, revoked };
 enum class Entitlement { unprovisioned, active, suspended, revoked };
-enum class Delivery { none, pending, applied };
+enum class Delivery { none, pending, applied, failed };
 
 struct Peer {
   Id id = 0;
@@ -89,10 +89,12 @@ struct Peer {
   std::int64_t version = 0;             // of its status
   std::int64_t generation = 0;          // of the server's desired state in which it changed last
   std::int64_t applied_generation = 0;  // the last one proven on the host
+  std::string delivery_error;           // code of what the host refuses for ever; empty: nothing
 
   [[nodiscard]] Delivery delivery() const {
     if (!server_id || generation == 0) return Delivery::none;
-    return applied_generation >= generation ? Delivery::applied : Delivery::pending;
+    if (applied_generation >= generation) return Delivery::applied;
+    return delivery_error.empty() ? Delivery::pending : Delivery::failed;
   }
 };
 

@@ -23,8 +23,8 @@ struct Outbound {
   std::string body;  // JSON
 };
 
-// The Kafka key of a subject, inbound and outbound alike: "tenant/subscriber", else "tenant/peer", "server/NAME",
-// "network/NAME", "tenant".
+// The Kafka key of what an event names: "tenant/subscriber", else "tenant/peer", "server/NAME", "network/NAME",
+// "tenant". Statuses have the key of their own subject: a peer's is always "tenant/peer".
 std::string key_of(const domain::Refs& refs);
 
 // Id "peer.status/TENANT/PEER/VERSION": the caller raises the version for each new status. `server` and `network` may

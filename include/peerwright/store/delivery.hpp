@@ -37,6 +37,7 @@ struct PlannedPush {
 struct Finished {
   bool still_due = false;  // more is to be delivered there, at once
   std::size_t applied = 0;
+  std::size_t as_told = 0;                        // keys that kernel and file show as they are wanted
   std::vector<std::int64_t> urgent_latencies_ms;  // decision to proof, of removals
   std::vector<std::int64_t> latencies_ms;         // of additions
 };
@@ -49,9 +50,10 @@ class DeliveryStore {
 
   // Claims up to `most` due servers for the worker: urgent ones first, then those that waited longest. What a worker
   // held that gave no heartbeat for `dead_after` is free, and so is what this worker holds without knowing (a claim
-  // whose answer was lost): whatever is its own and not in `active`.
+  // whose answer was lost): whatever is its own and not in `active`. `failing`: whether servers whose last attempt
+  // failed are asked for, or the others: so that the caller can keep dead hosts to a part of its threads.
   Result<std::vector<domain::Id>> claim(const std::string& worker_id, const std::vector<domain::Id>& active, int most,
-                                        std::chrono::milliseconds dead_after);
+                                        std::chrono::milliseconds dead_after, bool failing = false);
 
   // Computes the next push of a claimed server, raises its push number, notes the doubt and marks what is pushed, in
   // one commit. nullopt: nothing is to be sent (what had changed is proven already), the delivery is finished, or the
@@ -60,13 +62,16 @@ class DeliveryStore {
                                           const DeliveryLimits& limits);
 
   // Stores what a push or a reading proved, says it, and releases the server. `WHERE push_no = mine`: after somebody
-  // else's push nothing is stored, error `push_overtaken` (later).
+  // else's push nothing is stored, error `push_overtaken` (later). A host that shows nothing of what it was told is
+  // tried again after `retry_in`.
   Result<Finished> finish(const std::string& worker_id, const PlannedPush& push, const wireguard::HostAnswer& answer,
-                          const wireguard::Proof& proof);
+                          const wireguard::Proof& proof,
+                          std::chrono::milliseconds retry_in = std::chrono::milliseconds(0));
 
   // Notes a failure and when to try again, and releases the server. Nothing is said of the host: the doubt stands.
+  // `blamed_key`: the one peer that the host refuses for ever; it is set aside until it changes.
   Result<void> fail(const std::string& worker_id, domain::Id server_id, const Error& why,
-                    std::chrono::milliseconds retry_in);
+                    std::chrono::milliseconds retry_in, const std::string& blamed_key = {});
 
  private:
   struct Impl;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -66,10 +67,11 @@ class IntakeStore {
   // Where to read on. Partitions without an entry are missing in the answer.
   using Partitions = std::vector<std::pair<std::string, std::int32_t>>;
   Result<std::map<std::pair<std::string, std::int32_t>, std::int64_t>> positions(const Partitions& partitions);
-  // Begins a partition that was never read; keeps what is there.
-  Result<void> begin_partition(const std::string& topic, std::int32_t partition, std::int64_t offset);
-  // Whether this installation has read any partition of `topic` before.
-  Result<bool> topic_known(const std::string& topic);
+  // Begins a partition that was never read, and answers where: at `low` where the topic had it when this installation
+  // saw the topic first (with `partition_count` partitions, if this is that moment), else at 0.
+  Result<std::int64_t> begin_partition(const std::string& topic, std::int32_t partition, std::int64_t low,
+                                       int partition_count = kAllPartitions);
+  static constexpr int kAllPartitions = std::numeric_limits<int>::max();
   // Remembers the Kafka cluster at first, and compares later. Error: `kafka_cluster_changed` (never).
   Result<void> check_cluster(const std::string& cluster_id);
 

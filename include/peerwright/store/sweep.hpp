@@ -20,7 +20,8 @@ class SweepStore {
     std::size_t peers = 0;  // that were considered
   };
   // Carries one subscriber's holds on to its next `chunk` peers, in one transaction under the subscriber's lock, from
-  // the holds as they stand. Subscribers that another transaction has locked are passed over.
+  // the holds as they stand. Subscribers that another transaction has locked are passed over; one that cannot be stored
+  // is put off for a minute.
   Result<Step> fan_out(int chunk);
 
  private:

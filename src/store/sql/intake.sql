@@ -2,7 +2,7 @@
 -- rows of one batch, side by side.
 
 -- name: intake_now
--- The transaction's one clock, and the installation's id beside it.
+-- The transaction's one clock.
 SELECT (extract(epoch FROM now()) * 1000000)::bigint;
 
 -- name: intake_lock_partitions
@@ -16,7 +16,7 @@ UPDATE intake i
 SET next_offset = r.next_offset, last_time = to_timestamp(r.last_us / 1000000.0), updated_at = now()
 FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::bigint[])
   AS r(topic, partition, expected, next_offset, last_us)
-WHERE i.topic = r.topic AND i.partition = r.partition AND i.next_offset = r.expected;
+WHERE i.topic = r.topic AND i.partition = r.partition AND i.next_offset = r.expected AND r.next_offset > r.expected;
 
 -- name: intake_inbox_insert
 -- Answers the new ones alone. Sorted, so that two workers with the same events wait for each other instead of locking up.
@@ -92,11 +92,17 @@ SELECT public_key FROM peers WHERE public_key = ANY ($1::text[]);
 SELECT topic, partition, next_offset
 FROM intake JOIN unnest($1::text[], $2::integer[]) AS r(topic, partition) USING (topic, partition);
 
--- name: intake_begin
-INSERT INTO intake (topic, partition, next_offset) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
+-- name: intake_first_sight
+INSERT INTO intake_topics (topic, first_partitions) VALUES ($1, $2) ON CONFLICT DO NOTHING;
 
--- name: intake_topic_known
-SELECT EXISTS (SELECT FROM intake WHERE topic = $1);
+-- name: intake_begin
+INSERT INTO intake (topic, partition, next_offset)
+SELECT $1, $2::integer, CASE WHEN $2::integer < first_partitions THEN $3::bigint ELSE 0 END
+FROM intake_topics WHERE topic = $1
+ON CONFLICT DO NOTHING;
+
+-- name: intake_begun
+SELECT next_offset FROM intake WHERE topic = $1 AND partition = $2;
 
 -- name: intake_cluster
 UPDATE installation SET kafka_cluster_id = coalesce(kafka_cluster_id, $1) RETURNING kafka_cluster_id;

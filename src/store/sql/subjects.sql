@@ -16,7 +16,7 @@ FROM servers WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE;
 -- name: lock_peers
 SELECT id, tenant_id, name, stage, entitlement, subscriber_id, server_id, network_id, address_offset, public_key,
   description, array_to_string(client_routes, ','), keepalive_seconds, word, cause,
-  (extract(epoch FROM changed_at) * 1000000)::bigint, version, generation, applied_generation
+  (extract(epoch FROM changed_at) * 1000000)::bigint, version, generation, applied_generation, delivery_error
 FROM peers WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE;
 
 -- name: load_networks
@@ -77,12 +77,13 @@ UPDATE peers p
 SET stage = r.stage, entitlement = r.entitlement, subscriber_id = r.subscriber_id, server_id = r.server_id,
   network_id = r.network_id, address_offset = r.address_offset, public_key = r.public_key, description = r.description,
   client_routes = string_to_array(r.client_routes, ','), keepalive_seconds = r.keepalive_seconds, word = r.word,
-  cause = r.cause, changed_at = to_timestamp(r.changed_us / 1000000.0), version = r.version, generation = r.generation
+  cause = r.cause, changed_at = to_timestamp(r.changed_us / 1000000.0), version = r.version, generation = r.generation,
+  delivery_error = r.delivery_error
 FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[],
             $9::text[], $10::text[], $11::integer[], $12::text[], $13::text[], $14::bigint[], $15::bigint[],
-            $16::bigint[])
+            $16::bigint[], $17::text[])
   AS r(id, stage, entitlement, subscriber_id, server_id, network_id, address_offset, public_key, description,
-       client_routes, keepalive_seconds, word, cause, changed_us, version, generation)
+       client_routes, keepalive_seconds, word, cause, changed_us, version, generation, delivery_error)
 WHERE p.id = r.id;
 
 -- name: store_holds
@@ -109,9 +110,17 @@ ON CONFLICT (subscriber_id) DO UPDATE SET after_peer_id = 0, cause = excluded.ca
 -- name: store_due
 UPDATE deliveries d
 SET due = true, due_generation = greatest(d.due_generation, r.generation), due_since = coalesce(d.due_since, now()),
-  urgent_since = CASE WHEN r.urgent THEN coalesce(d.urgent_since, now()) ELSE d.urgent_since END
+  urgent_since = CASE WHEN r.urgent THEN coalesce(d.urgent_since, now()) ELSE d.urgent_since END,
+  next_attempt_at = CASE WHEN r.urgent THEN least(d.next_attempt_at, now()) ELSE d.next_attempt_at END
 FROM unnest($1::bigint[], $2::bigint[], $3::boolean[]) AS r(server_id, generation, urgent)
 WHERE d.server_id = r.server_id;
+
+-- name: store_doubts
+-- The server may be another machine now: nothing that was proven counts, a push that is under way to the old one is fenced
+-- off by the number, and what was set aside is tried again.
+WITH tried_again AS (UPDATE peers SET delivery_error = '' WHERE server_id = ANY ($1::bigint[]) AND delivery_error <> '')
+UPDATE deliveries SET in_doubt = true, push_no = push_no + 1, next_attempt_at = now(), attempts = 0
+WHERE server_id = ANY ($1::bigint[]);
 
 -- name: store_outbox
 INSERT INTO outbox (channel, ce_id, ce_type, key, body)

@@ -1,0 +1,169 @@
+#include <gtest/gtest.h>
+
+#include "domain_support.hpp"
+#include "peerwright/domain/rules.hpp"
+
+namespace peerwright::domain {
+namespace {
+
+Network network_of(const std::string& net4, const std::string& net6 = {}) {
+  Network network;
+  network.id = 1;
+  network.name = "net";
+  if (!net4.empty()) network.net4 = prefix(net4);
+  if (!net6.empty()) network.net6 = prefix(net6);
+  return network;
+}
+
+// All offsets that the network hands out, one after the other.
+std::vector<std::int64_t> all_offsets(Network& network) {
+  std::vector<std::int64_t> offsets;
+  while (const auto offset = take_offset(network)) offsets.push_back(*offset);
+  return offsets;
+}
+
+using Offsets = std::vector<std::int64_t>;
+
+TEST(DomainAllocation, countsUpAndNeverGivesNetworkOrBroadcastAddress) {
+  Network network = network_of("10.0.0.0/29");
+  EXPECT_EQ((Offsets{1, 2, 3, 4, 5, 6}), all_offsets(network));
+  EXPECT_EQ(std::nullopt, take_offset(network));
+}
+
+TEST(DomainAllocation, neverGivesAReservedAddress) {
+  Network network = network_of("10.0.0.0/29");
+  network.reserved = {1, 2, 4, 6};
+  EXPECT_EQ((Offsets{3, 5}), all_offsets(network));
+}
+
+TEST(DomainAllocation, aReservedAddressThatCameBackIsNotGivenEither) {
+  Network network = network_of("10.0.0.0/30");
+  network.next_offset = 3;
+  network.free = {2, 1};
+  network.reserved = {2};
+  EXPECT_EQ((Offsets{1}), all_offsets(network));
+}
+
+TEST(DomainAllocation, takesTheCounterFirstAndThenWhatWaitedLongest) {
+  Network network = network_of("10.0.0.0/29");
+  network.next_offset = 5;
+  network.free = {4, 1, 3};  // oldest first
+  EXPECT_EQ((Offsets{5, 6, 4, 1, 3}), all_offsets(network));
+}
+
+TEST(DomainAllocation, ofTwoFamiliesIsBoundByTheSmallerOne) {
+  Network small4 = network_of("10.0.0.0/29", "fd00::/64");
+  EXPECT_EQ((Offsets{1, 2, 3, 4, 5, 6}), all_offsets(small4));
+  Network small6 = network_of("10.0.0.0/16", "fd00::/126");
+  EXPECT_EQ((Offsets{1, 2, 3}), all_offsets(small6));  // IPv6 has no broadcast address
+  Peer peer;
+  peer.address_offset = 3;
+  EXPECT_EQ((std::vector<std::string>{"10.0.0.3/32", "fd00::3/128"}), addresses_of(peer, small6));
+}
+
+TEST(DomainAllocation, ofIpv6AloneNeedsNoIpv4) {
+  Network network = network_of("", "fd00::/125");
+  EXPECT_EQ((Offsets{1, 2, 3, 4, 5, 6, 7}), all_offsets(network));
+  Network large = network_of("", "fd00::/64");
+  EXPECT_EQ(1, take_offset(large));
+  EXPECT_GT(offsets_of(large), 1LL << 60);
+}
+
+TEST(DomainAllocation, ofTooSmallANetworkGivesNothing) {
+  for (const char* net4 : {"10.0.0.0/32", "10.0.0.0/31"}) {
+    Network network = network_of(net4);
+    EXPECT_EQ(Offsets{}, all_offsets(network)) << net4;
+  }
+}
+
+TEST(DomainRules, aFirstWordIsNeverRefused) {
+  EXPECT_FALSE(refuse_by_order(word("billing", 1), std::nullopt).has_value());
+  EXPECT_FALSE(refuse_by_order(word("billing", std::nullopt), std::nullopt).has_value());
+}
+
+TEST(DomainRules, everyOrderHasItsRefusal) {
+  const Word held = word("billing", 5, "held");
+  const auto code = [&](const Word& said) {
+    const auto refusal = refuse_by_order(said, held);
+    if (!refusal) return std::string();
+    EXPECT_EQ(Outcome::rejected, refusal->outcome);
+    EXPECT_FALSE(refusal->message.empty());
+    EXPECT_FALSE(refusal->remedy.empty());
+    return refusal->code;
+  };
+  EXPECT_EQ("", code(word("billing", 6)));
+  EXPECT_EQ("stale", code(word("billing", 4)));
+  EXPECT_EQ("sequence_reused", code(word("billing", 5)));
+  EXPECT_EQ("sequence_required", code(word("billing", std::nullopt)));
+}
+
+// A peer on a server, active and applied, alone in its state.
+struct OnePeer : ::testing::Test {
+  OnePeer() {
+    world.with_server();
+    world.say(World::provision("p", "sub"), word("billing", 1));
+  }
+  [[nodiscard]] Hold hold_of(ScopeKind kind, const std::string& owner, bool held) const {
+    const Id id = kind == ScopeKind::peer ? world.peer("p").id : *world.peer("p").subscriber_id;
+    return {{kind, id}, owner, held, "", word(owner, 1)};
+  }
+  World world;
+};
+
+TEST_F(OnePeer, isOffWhileAnyHoldOfAnyScopeStands) {
+  EXPECT_EQ(Entitlement::active, entitlement_now(world.peer("p"), world.state, {}));
+  for (const ScopeKind kind : {ScopeKind::peer, ScopeKind::subscriber}) {
+    world.state.load(hold_of(kind, "billing", true));
+    world.state.load(hold_of(kind, "security", true));
+    world.state.load(hold_of(kind, "billing", false));
+    EXPECT_EQ(Entitlement::suspended, entitlement_now(world.peer("p"), world.state, {}));
+    world.state.load(hold_of(kind, "security", false));
+    EXPECT_EQ(Entitlement::active, entitlement_now(world.peer("p"), world.state, {}));
+  }
+}
+
+TEST_F(OnePeer, whatIsSaidNowCountsBeforeWhatIsStored) {
+  world.state.load(hold_of(ScopeKind::peer, "billing", true));
+  const std::vector<Hold> lifted = {hold_of(ScopeKind::peer, "billing", false)};
+  EXPECT_EQ(Entitlement::active, entitlement_now(world.peer("p"), world.state, lifted));
+  world.state.load(hold_of(ScopeKind::peer, "security", true));
+  EXPECT_EQ(Entitlement::suspended, entitlement_now(world.peer("p"), world.state, lifted));
+  world.state.load(hold_of(ScopeKind::peer, "security", false));
+  world.state.load(hold_of(ScopeKind::subscriber, "billing", true));
+  EXPECT_EQ(Entitlement::suspended, entitlement_now(world.peer("p"), world.state, lifted));
+}
+
+TEST_F(OnePeer, settlingSaysNothingWhereNothingChanges) {
+  Decision decision;
+  settle_peer(world.peer("p"), world.state, "cause", false, decision);
+  EXPECT_TRUE(decision.peers.empty());
+  EXPECT_TRUE(decision.servers.empty());
+  EXPECT_TRUE(decision.removals.empty());
+  EXPECT_TRUE(decision.due_servers.empty());
+}
+
+TEST_F(OnePeer, settlingCarriesAHoldToThePeerAndItsServer) {
+  world.state.load(hold_of(ScopeKind::subscriber, "billing", true));
+  const Peer before = world.peer("p");
+  Decision decision;
+  settle_peer(before, world.state, "billing/x", false, decision);
+  ASSERT_EQ(1U, decision.peers.size());
+  const Peer& after = decision.peers[0];
+  EXPECT_EQ(Entitlement::suspended, after.entitlement);
+  EXPECT_EQ("billing/x", after.cause);
+  EXPECT_EQ(world.state.now, after.changed_at);
+  EXPECT_EQ(before.version + 1, after.version);
+  ASSERT_EQ(1U, decision.servers.size());
+  EXPECT_EQ(world.server().generation + 1, decision.servers[0].generation);
+  EXPECT_EQ(decision.servers[0].generation, after.generation);
+  EXPECT_EQ(before.address_offset, after.address_offset);
+  ASSERT_EQ(1U, decision.removals.size());
+  EXPECT_TRUE(decision.removals[0].wanted_gone);
+  EXPECT_TRUE(decision.due_servers.contains(world.server().id));
+  EXPECT_TRUE(decision.urgent_servers.contains(world.server().id));
+}
+
+TEST_F(OnePeer, causeNamesSourceAndId) { EXPECT_EQ("billing/17", cause_of(word("billing", 1, "17"))); }
+
+}  // namespace
+}  // namespace peerwright::domain

@@ -17,7 +17,9 @@ using Clock = std::chrono::steady_clock;
 // While the brokers are lost, poll() asks for them this often, waiting at most this long for the answer.
 constexpr std::chrono::milliseconds kProbeEvery{1000};
 constexpr std::chrono::milliseconds kProbeTimeout{100};
+// See wake_leaders(). The bytes are half of queued.max.messages.kbytes.
 constexpr std::chrono::milliseconds kWakeTimeout{50};
+constexpr std::size_t kWakeAfterBytes = 4U * 1024 * 1024;
 // How long one look at a closing group lasts.
 constexpr std::chrono::milliseconds kCloseStep{20};
 
@@ -116,6 +118,7 @@ class KafkaConsumer final : public Consumer {
   void set_paused(bool paused);
   void wake_leaders(const PartitionList& asked);
   void advance(const Partition& partition, std::int64_t next);
+  RawMessage next(std::chrono::milliseconds timeout);
   Polled sign_of(const rd_kafka_message_t& raw);
   void probe_if_down();
   tl::unexpected<Error> fatal_error() const;
@@ -128,6 +131,7 @@ class KafkaConsumer final : public Consumer {
   std::vector<Position> reading_;    // those of them that have a position, and what is to be handed out next
   std::size_t advanced_ = 0;         // which of them moved last
   bool paused_ = false;
+  std::size_t bytes_since_wake_ = 0;
   bool closing_ = false;
   std::deque<PartitionFault> faults_;  // found here, not by librdkafka; handed out first
   Clock::time_point next_probe_;
@@ -247,6 +251,7 @@ void KafkaConsumer::set_paused(bool paused) {
 void KafkaConsumer::wake_leaders(const PartitionList& asked) {
   for (int i = 0; i < asked->cnt; ++i) asked->elems[i].offset = RD_KAFKA_OFFSET_END;
   rd_kafka_offsets_for_times(client_->raw(), asked.get(), milliseconds_of(kWakeTimeout));
+  bytes_since_wake_ = 0;
 }
 
 void KafkaConsumer::advance(const Partition& partition, std::int64_t next) {
@@ -266,16 +271,28 @@ Result<Polled> KafkaConsumer::poll(std::chrono::milliseconds timeout) {
     return fault;
   }
   if (client_->link().down()) probe_if_down();
-  const RawMessage raw(rd_kafka_consumer_poll(client_->raw(), milliseconds_of(timeout)));
+  const RawMessage raw = next(timeout);
   if (raw == nullptr) return Polled(Nothing{});
   if (raw->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
     client_->link().works();
     Message message = copy_of(*raw);
     advance(message.partition, message.offset + 1);
+    bytes_since_wake_ += message.payload.size() + message.key.size();
     return Polled(std::move(message));
   }
   if (raw->err == RD_KAFKA_RESP_ERR__FATAL) return fatal_error();
   return sign_of(*raw);
+}
+
+// After so much, the local queue may have been full, which puts the broker's thread to sleep like nothing to fetch
+// does.
+RawMessage KafkaConsumer::next(std::chrono::milliseconds timeout) {
+  if (bytes_since_wake_ >= kWakeAfterBytes) {
+    RawMessage at_hand(rd_kafka_consumer_poll(client_->raw(), 0));
+    if (at_hand != nullptr) return at_hand;
+    if (in_group_ && !paused_ && !reading_.empty()) wake_leaders(list_of(reading_));
+  }
+  return RawMessage(rd_kafka_consumer_poll(client_->raw(), milliseconds_of(timeout)));
 }
 
 Polled KafkaConsumer::sign_of(const rd_kafka_message_t& raw) {

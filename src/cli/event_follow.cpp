@@ -82,7 +82,12 @@ class Follower {
     if (!progress) return tolerated(progress.error());
     last_error_.reset();
     last_ = *progress;
-    if (progress->open > 0 || progress->fanning_out) return std::nullopt;
+    if (progress->open > progress->failed || progress->fanning_out) return std::nullopt;
+    if (progress->failed > 0) {
+      steps_.say(input_.event, "failed", progress->failed_code + ": the host refuses it until it is changed",
+                 {{"code", progress->failed_code}, {"concerned", progress->concerned}, {"failed", progress->failed}});
+      return Exit::failed;
+    }
     if (progress->concerned == 0) {
       steps_.say(input_.event, "done", "(nothing stands on a host)", Json::object());
       return Exit::ok;

@@ -24,7 +24,8 @@ constexpr View kView{
     [](const Json& row) { return row.at("tenant").get<std::string>() + '/' + row.at("peer").get<std::string>(); },
     kColumns};
 
-constexpr std::array kDeliveries{domain::Delivery::none, domain::Delivery::pending, domain::Delivery::applied};
+constexpr std::array kDeliveries{domain::Delivery::none, domain::Delivery::pending, domain::Delivery::applied,
+                                 domain::Delivery::failed};
 
 // --status means what a peer may do or how far that has got.
 std::string read_status(const std::string& text, store::PeerFilter& filter) {
@@ -34,7 +35,7 @@ std::string read_status(const std::string& text, store::PeerFilter& filter) {
     if (text == name_of(delivery)) filter.delivery = delivery;
   }
   if (filter.entitlement || filter.delivery) return {};
-  return "expects unprovisioned, active, suspended, revoked, or none, pending, applied";
+  return "expects unprovisioned, active, suspended, revoked, or none, pending, applied, failed";
 }
 
 std::string read_after(const std::string& text, store::PeerFilter& filter) {

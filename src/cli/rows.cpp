@@ -38,6 +38,7 @@ Json row_of(const store::DeliveryView& delivery) {
            {"proven_at", or_null(delivery.proven_at)},
            {"worker", or_null(delivery.worker)},
            {"pending_peers", delivery.pending},
+           {"failed_peers", delivery.failed},
            {"pending_removals", delivery.removals}};
   return row;
 }
@@ -48,6 +49,9 @@ std::string next_of(const store::PeerDetail& detail) {
   if (detail.fanning_out) return "its subscriber's holds are being carried to the peers";
   if (peer.delivery() == domain::Delivery::none) return "nothing: no server has to know it";
   if (peer.delivery() == domain::Delivery::applied) return "nothing: the host is proven to be as wanted";
+  if (peer.delivery() == domain::Delivery::failed) {
+    return "nothing: " + detail.view.server + " refuses it (" + peer.delivery_error + ") until the peer is changed";
+  }
   if (!detail.server) return "waits for its server";
   const store::DeliveryView& delivery = detail.server->delivery;
   if (delivery.error_code.empty()) return "the next push to " + detail.view.server + " brings it";
@@ -74,6 +78,7 @@ Json row_of(const store::PeerView& view) {
           {"network", or_null(view.network)},
           {"entitlement", name_of(peer.entitlement)},
           {"delivery", name_of(peer.delivery())},
+          {"delivery_error", or_null(peer.delivery_error)},
           {"addresses", view.addresses},
           {"public_key", or_null(peer.public_key)},
           {"description", or_null(peer.description)},
@@ -104,6 +109,7 @@ Json row_of(const store::ServerView& view) {
           {"max_peers", server.max_peers},
           {"delivery", state_of(view.delivery)},
           {"pending_peers", view.delivery.pending},
+          {"failed_peers", view.delivery.failed},
           {"pending_removals", view.delivery.removals},
           {"proven_at", or_null(view.delivery.proven_at)},
           {"error_code", or_null(view.delivery.error_code)},

@@ -8,9 +8,9 @@
 namespace peerwright::store {
 namespace {
 
-constexpr int kTenantName = 19;  // columns of query_peers behind those of lock_peers
-constexpr int kSubscriberName = 20;
-constexpr int kServerName = 21;
+constexpr int kTenantName = 20;  // columns of query_peers behind those of lock_peers
+constexpr int kSubscriberName = 21;
+constexpr int kServerName = 22;
 constexpr int kNetworkName = 19;  // columns of query_servers behind the server's own
 constexpr int kDelivery = 20;
 constexpr int kSealed = 11;  // of query_dead_letter
@@ -79,6 +79,7 @@ DeliveryView delivery_view(const pqxx::row& row) {
   delivery.proven_at = maybe_time_at(row, column++);
   delivery.worker = text_at(row, column++);
   delivery.pending = int_at(row, column++);
+  delivery.failed = int_at(row, column++);
   delivery.removals = int_at(row, column++);
   return delivery;
 }
@@ -284,6 +285,8 @@ Result<Progress> QueryStore::progress(const domain::Refs& refs) {
     progress.concerned = int_at(rows[0], 0);
     progress.open = int_at(rows[0], 1);
     progress.proven_at = maybe_time_at(rows[0], 2);
+    progress.failed = int_at(rows[0], 4);
+    progress.failed_code = text_at(rows[0], 5);
     progress.failing_server = progress.open > 0 ? text_at(rows[0], 3) : "";
     if (refs.peer.empty() && of_peers) {
       progress.fanning_out = bool_at(tx.run("query_progress_fan_out", refs.tenant, refs.subscriber)[0], 0);

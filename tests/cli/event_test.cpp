@@ -265,6 +265,16 @@ TEST_F(EventPublishTest, WhatIsDecidedButNotProvenIsNoSuccess) {
   EXPECT_THAT(answer.err, HasSubstr("is not proven yet; 1 of 1 are open"));
 }
 
+TEST_F(EventPublishTest, WhatTheHostRefusesEndsTheWait) {
+  cli().deliver();
+  const std::string resume = peer_event("resume", "acme", "phone").text();
+  cli().execute_text(resume);
+  cli().db().execute("UPDATE peers SET delivery_error = 'prefix_taken_on_host' WHERE name = 'phone'");
+  const Answer answer = publish({"-", "--wait", "--timeout", "60"}, resume);
+  EXPECT_EQ(answer.exit, 1);
+  EXPECT_THAT(answer.out, HasSubstr(": failed prefix_taken_on_host: "));
+}
+
 TEST_F(EventPublishTest, UnreachableBrokersExitWith5) {
   const Answer answer = cli().run({"event", "publish", "--type", "peer.suspend", "--tenant", "acme", "--peer", "laptop",
                                    "--kafka.brokers", "127.0.0.1:1"});

@@ -53,6 +53,7 @@ TEST_F(QueryTest, PeerListAsJson) {
                          {"network", "eu-1"},
                          {"entitlement", "suspended"},
                          {"delivery", "applied"},
+                         {"delivery_error", nullptr},
                          {"addresses", {"10.200.0.3/32", "fd00:200::3/128"}},
                          {"public_key", "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="},
                          {"description", nullptr},
@@ -101,6 +102,7 @@ TEST_F(QueryTest, PeerShowAnswersTheSupportCall) {
             "network             eu-1\n"
             "entitlement         suspended\n"
             "delivery            applied\n"
+            "delivery_error      -\n"
             "addresses           10.200.0.3/32, fd00:200::3/128\n"
             "public_key          hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=\n"
             "description         -\n"
@@ -134,6 +136,20 @@ TEST_F(QueryTest, PeerShowTellsWhatHappensNext) {
               HasSubstr("another attempt at ams-1 after TIME; the last failed: ssh_unreachable: no route"));
 }
 
+TEST_F(QueryTest, APeerThatTheHostRefusesIsFailed) {
+  fill();
+  cli_.execute({peer_event("resume", "acme", "phone")});
+  cli_.db().execute("UPDATE peers SET delivery_error = 'prefix_taken_on_host' WHERE name = 'phone'");
+  EXPECT_EQ(out_of({"peer", "list", "--status", "failed", "-o", "name"}), "acme/phone\n");
+  EXPECT_EQ(out_of({"peer", "list", "--status", "pending", "-o", "name"}), "");
+  EXPECT_THAT(out_of({"peer", "show", "acme/phone"}),
+              HasSubstr("nothing: ams-1 refuses it (prefix_taken_on_host) until the peer is changed"));
+  const auto server = json::parse(out_of({"server", "show", "ams-1", "-o", "json"}));
+  EXPECT_EQ(server["peers_by_delivery"], json({{"applied", 2}, {"failed", 1}}));
+  EXPECT_EQ(server["delivery"]["failed_peers"], 1);
+  EXPECT_EQ(server["delivery"]["pending_peers"], 0);
+}
+
 TEST_F(QueryTest, WhatDoesNotExistExitsWith3) {
   for (const std::vector<std::string>& arguments : {std::vector<std::string>{"peer", "show", "acme/nobody"},
                                                     {"peer", "config", "acme/nobody"},
@@ -149,8 +165,8 @@ TEST_F(QueryTest, WhatDoesNotExistExitsWith3) {
 TEST_F(QueryTest, ServerListAsATable) {
   fill();
   EXPECT_EQ(out_of({"server", "list"}),
-            "SERVER  NETWORK  ENDPOINT                 PEERS  MAX  DELIVERY  PENDING\n"
-            "ams-1   eu-1     ams-1.example.net:51820  3      100  proven    0\n");
+            "SERVER  NETWORK  ENDPOINT                 PEERS  MAX  DELIVERY  PENDING  FAILED\n"
+            "ams-1   eu-1     ams-1.example.net:51820  3      100  proven    0        0\n");
 }
 
 TEST_F(QueryTest, ServerShowTellsItsDelivery) {

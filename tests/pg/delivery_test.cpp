@@ -1,32 +1,11 @@
+#include "delivery_support.hpp"
 #include "peerwright/wireguard/key.hpp"
-#include "store_support.hpp"
 
 // Delivery's safeguards (docs/model), one test each: two workers, one database, a host that does what it is told.
 namespace peerwright::test {
 namespace {
 
-class Delivery : public StoreTest {
- protected:
-  Delivery() : rival(db.database()), other(workers.enlist("other").value()) {
-    register_server();
-    deliver(delivery, me, host);  // the first reading lifts the doubt
-  }
-  void answered(const store::PlannedPush& push, FakeHost& fake) {
-    const auto answer = fake.run(push);
-    ASSERT_TRUE(answer.has_value());
-    const auto finished = delivery.finish(me, push, *answer, FakeHost::proof(push, *answer));
-    ASSERT_TRUE(finished.has_value()) << finished.error().message;
-  }
-  void failed(const store::PlannedPush& push, const char* code = "ssh_unreachable") {
-    const Error why{code, "it does not answer", "", Retry::later};
-    ASSERT_TRUE(delivery.fail(me, push.server.id, why, std::chrono::milliseconds(0)).has_value());
-  }
-  bool in_doubt() { return of_delivery("in_doubt") == "t"; }
-  bool due() { return of_delivery("due") == "t"; }
-  bool applied(const std::string& peer) { return of_peer(peer, "(applied_generation >= generation)::int") == 1; }
-  store::DeliveryStore rival;
-  std::string other;
-};
+using Delivery = DeliveryTest;
 
 TEST_F(Delivery, aNewServerIsReadBeforeAnythingIsPushed) {
   register_server("second");
@@ -305,7 +284,7 @@ TEST_F(Delivery, aFailureIsNotedAndTriedAgainLater) {
   EXPECT_EQ("ssh_unreachable", of_delivery("error_code"));
   EXPECT_EQ("1", of_delivery("attempts"));
   EXPECT_TRUE(due());
-  EXPECT_TRUE(delivery.claim(me, {}, 10, kDeadAfter)->empty());
+  EXPECT_TRUE(claimed(delivery, me, 10).empty());
   db.execute("UPDATE deliveries SET next_attempt_at = now()");
   EXPECT_EQ(1, planned(delivery, me).attempts);
   failed(push);
@@ -316,61 +295,61 @@ TEST_F(Delivery, aFailureIsNotedAndTriedAgainLater) {
   EXPECT_TRUE(applied("p"));
 }
 
-// Between a subscriber's hold and the chunk that carries it to the peers, plans follow the holds already.
-class Between : public Delivery {
- protected:
-  void payment_comes() {
-    execute({subscriber_event("resume", "acme", "s")});
-    fan_out();
-    deliver(delivery, me, host);
-    EXPECT_EQ("active", entitlement("p"));
-    EXPECT_EQ(std::set<std::string>{key_of("p")}, host.keys());
-    EXPECT_TRUE(removal_keys().empty());
-    EXPECT_TRUE(applied("p"));
-    EXPECT_FALSE(due());
-  }
-};
-
-TEST_F(Between, aPeerThatWasSeenWhileHeldIsNotRemovedOnceItIsWantedAgain) {
-  execute({provision("p", "s")});
+TEST_F(Delivery, aPeerThatTheHostRefusesIsSetAsideAndItsNeighboursGoOn) {
+  execute({provision("gone"), provision("bad"), provision("good")});
   const auto push = planned(delivery, me);
-  execute({subscriber_event("suspend", "acme", "s")});
-  answered(push, host);  // it stands there, and must not
-  payment_comes();
-}
-
-TEST_F(Between, aPeerThatWasPassedOverWhileHeldIsDeliveredOnceItIsWantedAgain) {
-  execute({provision("p", "s")});
-  execute({subscriber_event("suspend", "acme", "s")});
-  deliver(delivery, me, host);  // nothing is wanted there
-  EXPECT_TRUE(host.keys().empty());
-  payment_comes();
-}
-
-TEST_F(Between, aPeerThatTheHostLostWhileHeldComesBack) {
-  execute({provision("p", "s")});
+  const Error why{"prefix_taken_on_host", "a stranger has it", "", Retry::never};
+  ASSERT_TRUE(delivery.fail(me, push.server.id, why, std::chrono::milliseconds(0), key_of("bad")).has_value());
+  execute({peer_event("suspend", "acme", "gone")});
   deliver(delivery, me, host);
-  execute({provision("q"), peer_event("revoke", "acme", "q")});
+  EXPECT_EQ(std::set<std::string>{key_of("good")}, host.keys());
+  EXPECT_TRUE(applied("good") && applied("gone"));
+  EXPECT_FALSE(applied("bad"));
+  EXPECT_FALSE(due());
+  const auto said = nlohmann::json::parse(
+      db.value("SELECT body FROM outbox WHERE body::jsonb ->> 'peer' = 'bad' ORDER BY id DESC LIMIT 1"));
+  EXPECT_EQ("failed", said["delivery"]);
+  execute({peer_event("suspend", "acme", "bad"), peer_event("resume", "acme", "bad")});
+  deliver(delivery, me, host);  // a change of the peer tries again
+  EXPECT_TRUE(applied("bad"));
+}
+
+TEST_F(Delivery, afterAFailureRemovalsGoAlone) {
+  execute({provision("p")});
+  deliver(delivery, me, host);
+  execute({peer_event("suspend", "acme", "p"), provision("q")});
   failed(planned(delivery, me));
-  execute({subscriber_event("suspend", "acme", "s")});
-  host.peers.clear();
+  answered(planned(delivery, me), host);  // the reading
+  const auto push = planned(delivery, me);
+  EXPECT_EQ(std::vector<std::string>{key_of("p")}, push.plan.removals);
+  EXPECT_TRUE(push.plan.peers.empty());
+  answered(push, host);
   deliver(delivery, me, host);
-  payment_comes();
+  EXPECT_EQ(std::set<std::string>{key_of("q")}, host.keys());
 }
 
-TEST_F(Between, aHoldIsCarriedToTheHostEvenWhereAReadingCameFirst) {
-  execute({provision("p", "s")});
+TEST_F(Delivery, aHostThatShowsNothingOfWhatItWasToldIsTriedAgainLater) {
+  execute({provision("p")});
+  const auto push = planned(delivery, me);
+  const auto answer = host.run(push);
+  const wireguard::Proof nothing = {{key_of("p"), ""}};
+  ASSERT_TRUE(delivery.finish(me, push, *answer, nothing, std::chrono::hours(1)).has_value());
+  EXPECT_TRUE(due());
+  EXPECT_EQ("proof_differs", of_delivery("error_code"));
+  EXPECT_TRUE(claimed(delivery, me, 10).empty());
+}
+
+TEST_F(Delivery, anUrgentChangeDoesNotWaitForTheNextAttempt) {
+  execute({provision("p")});
   deliver(delivery, me, host);
   execute({provision("q")});
-  failed(planned(delivery, me));
-  execute({subscriber_event("suspend", "acme", "s")});
-  deliver(delivery, me, host);
-  fan_out();
-  deliver(delivery, me, host);
-  EXPECT_EQ("suspended", entitlement("p"));
-  EXPECT_EQ(std::set<std::string>{key_of("q")}, host.keys());
-  EXPECT_TRUE(applied("p"));
-  EXPECT_TRUE(removal_keys().empty());
+  const auto push = planned(delivery, me);
+  const Error why{"ssh_unreachable", "no answer", "", Retry::later};
+  ASSERT_TRUE(delivery.fail(me, push.server.id, why, std::chrono::hours(1)).has_value());
+  execute({provision("r")});
+  EXPECT_TRUE(claimed(delivery, me, 10).empty());  // a bulk change can wait
+  execute({peer_event("suspend", "acme", "p")});
+  EXPECT_EQ(1U, claimed(delivery, me, 10).size());
 }
 
 }  // namespace

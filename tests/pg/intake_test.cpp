@@ -298,11 +298,11 @@ TEST_F(Intake, theClusterIsRememberedAndCompared) {
 }
 
 TEST_F(Intake, aPartitionBeginsWhereTheLogBeganIfItWasThereFromTheFirst) {
-  EXPECT_EQ(5, intake.begin_partition("new", 0, 2, 5));
-  EXPECT_EQ(7, rival.begin_partition("new", 1, 2, 7));
-  EXPECT_EQ(0, rival.begin_partition("new", 2, 3, 9));   // added later: nothing before it was ever read
-  EXPECT_EQ(5, rival.begin_partition("new", 0, 3, 99));  // what is there is kept
-  EXPECT_EQ(4, intake.begin_partition("other", 2, 3, 4));
+  EXPECT_EQ(5, intake.begin_partition("new", 0, 5, 2).value_or(-1));
+  EXPECT_EQ(7, rival.begin_partition("new", 1, 7, 2).value_or(-1));
+  EXPECT_EQ(0, rival.begin_partition("new", 2, 9, 3).value_or(-1));   // added later: nothing before it was ever read
+  EXPECT_EQ(5, rival.begin_partition("new", 0, 99, 3).value_or(-1));  // what is there is kept
+  EXPECT_EQ(4, intake.begin_partition("other", 2, 4, 3).value_or(-1));
 }
 
 TEST_F(Intake, aDatabaseThatIsAwayIsAFaultThatPasses) {

@@ -9,8 +9,8 @@ namespace {
 class Lease : public StoreTest {
  protected:
   Lease() : rival(db.database()), other(workers.enlist("other").value()) {}
-  std::vector<domain::Id> claimed(store::DeliveryStore& store, const std::string& worker, int most = 10,
-                                  const std::vector<domain::Id>& active = {}) {
+  std::vector<domain::Id> claim(store::DeliveryStore& store, const std::string& worker, int most = 10,
+                                const std::vector<domain::Id>& active = {}) {
     const auto servers = store.claim(worker, active, most, kDeadAfter);
     EXPECT_TRUE(servers.has_value());
     auto sorted = servers.value_or(std::vector<domain::Id>{});
@@ -25,33 +25,33 @@ class Lease : public StoreTest {
 TEST_F(Lease, whatOneHasAnotherDoesNotGetWhileItLives) {
   register_server("one");
   register_server("two");
-  const Ids first = claimed(delivery, me, 1);
+  const Ids first = claim(delivery, me, 1);
   ASSERT_EQ(1U, first.size());
-  const Ids second = claimed(rival, other);
+  const Ids second = claim(rival, other);
   ASSERT_EQ(1U, second.size());
   EXPECT_NE(first, second);
-  EXPECT_EQ(Ids{}, claimed(rival, other, 10, second));
+  EXPECT_EQ(Ids{}, claim(rival, other, 10, second));
 }
 
 TEST_F(Lease, whatASilentWorkerHeldIsFree) {
   register_server();
-  ASSERT_EQ(1U, claimed(delivery, me).size());
-  EXPECT_EQ(Ids{}, claimed(rival, other));
+  ASSERT_EQ(1U, claim(delivery, me).size());
+  EXPECT_EQ(Ids{}, claim(rival, other));
   silence(me);
-  EXPECT_EQ(Ids{server_id()}, claimed(rival, other));
+  EXPECT_EQ(Ids{server_id()}, claim(rival, other));
   ASSERT_TRUE(workers.heartbeat(me, "me").has_value());  // it was only slow
-  EXPECT_EQ(Ids{}, claimed(delivery, me));
+  EXPECT_EQ(Ids{}, claim(delivery, me));
   EXPECT_FALSE(delivery.plan(me, server_id(), kLimits)->has_value());  // the lease is gone
 }
 
 TEST_F(Lease, whatAWorkerHoldsWithoutKnowingItGetsAgainButNotWhatItIsAtWorkOn) {
   register_server("one");
   register_server("two");
-  const Ids both = claimed(delivery, me);
+  const Ids both = claim(delivery, me);
   ASSERT_EQ(2U, both.size());
-  EXPECT_EQ(both, claimed(delivery, me));  // the answer to the first claim was lost
-  EXPECT_EQ(Ids{both[1]}, claimed(delivery, me, 10, {both[0]}));
-  EXPECT_EQ(Ids{}, claimed(delivery, me, 10, both));
+  EXPECT_EQ(both, claim(delivery, me));  // the answer to the first claim was lost
+  EXPECT_EQ(Ids{both[1]}, claim(delivery, me, 10, {both[0]}));
+  EXPECT_EQ(Ids{}, claim(delivery, me, 10, both));
 }
 
 TEST_F(Lease, whatAWorkerLeavesIsFreeAtOnce) {
@@ -59,16 +59,16 @@ TEST_F(Lease, whatAWorkerLeavesIsFreeAtOnce) {
   store::PublishStore publish(db.database());
   EXPECT_TRUE(publish.hold_lease(me, kDeadAfter).value());
   EXPECT_FALSE(publish.hold_lease(other, kDeadAfter).value());
-  ASSERT_EQ(1U, claimed(delivery, me).size());
+  ASSERT_EQ(1U, claim(delivery, me).size());
   ASSERT_TRUE(workers.leave(me).has_value());
-  EXPECT_EQ(1U, claimed(rival, other).size());
+  EXPECT_EQ(1U, claim(rival, other).size());
   EXPECT_TRUE(publish.hold_lease(other, kDeadAfter).value());
 }
 
 TEST_F(Lease, whatIsNotDueIsNotClaimed) {
   register_server();
   deliver(delivery, me, host);
-  EXPECT_EQ(Ids{}, claimed(delivery, me));
+  EXPECT_EQ(Ids{}, claim(delivery, me));
 }
 
 TEST_F(Lease, urgentServersComeFirstThenThoseThatWaitedLongest) {
@@ -83,9 +83,19 @@ TEST_F(Lease, urgentServersComeFirstThenThoseThatWaitedLongest) {
   execute({provision("r", {}, "one")});
   execute({peer_event("suspend", "acme", "pthree")});
   for (const char* name : {"three", "two", "one"}) {
-    EXPECT_EQ(Ids{server_id(name)}, claimed(delivery, me, 1)) << name;
+    EXPECT_EQ(Ids{server_id(name)}, claim(delivery, me, 1)) << name;
     db.execute("UPDATE deliveries SET due = false WHERE server_id = " + std::to_string(server_id(name)));
   }
+}
+
+TEST_F(Lease, serversThatFailedAreAskedForApart) {
+  register_server("one");
+  register_server("two");
+  ASSERT_EQ(2U, claim(delivery, me).size());
+  const Error why{"ssh_unreachable", "no answer", "", Retry::later};
+  ASSERT_TRUE(delivery.fail(me, server_id("one"), why, std::chrono::milliseconds(0)).has_value());
+  EXPECT_EQ(Ids{server_id("two")}, claim(delivery, me));
+  EXPECT_EQ(Ids{server_id("one")}, delivery.claim(me, {}, 10, kDeadAfter, true));
 }
 
 TEST_F(Lease, aClaimNeverWaitsForAServersRow) {
@@ -93,10 +103,10 @@ TEST_F(Lease, aClaimNeverWaitsForAServersRow) {
   register_server("two");
   Other busy(db);
   busy.execute("SELECT * FROM servers WHERE name = 'one' FOR UPDATE");
-  EXPECT_EQ(2U, claimed(delivery, me).size());
+  EXPECT_EQ(2U, claim(delivery, me).size());
   Other taking(db);
   taking.execute("SELECT * FROM deliveries WHERE server_id = " + std::to_string(server_id("one")) + " FOR UPDATE");
-  EXPECT_EQ(Ids{server_id("two")}, claimed(delivery, me));  // passed over, not waited for
+  EXPECT_EQ(Ids{server_id("two")}, claim(delivery, me));  // passed over, not waited for
 }
 
 TEST_F(Lease, aWorkerThatWasForgottenIsMadeAnewByItsHeartbeat) {

@@ -116,7 +116,7 @@ StoreTest::StoreTest()
       delivery(db.database()),
       me(workers.enlist("me").value()) {
   for (int partition = 0; partition < kPartitions; ++partition) {
-    if (!intake.begin_partition(kTopic, partition, kPartitions, 0)) throw std::runtime_error("no partition");
+    if (!intake.begin_partition(kTopic, partition, 0, kPartitions)) throw std::runtime_error("no partition");
   }
 }
 
@@ -197,11 +197,21 @@ void StoreTest::fan_out() {
   }
 }
 
+std::vector<domain::Id> StoreTest::claimed(store::DeliveryStore& store, const std::string& worker, int most) {
+  std::vector<domain::Id> all;
+  for (const bool failing : {false, true}) {
+    const auto servers = store.claim(worker, all, most, kDeadAfter, failing);
+    if (!servers) throw std::runtime_error(servers.error().message);
+    all.insert(all.end(), servers->begin(), servers->end());
+  }
+  return all;
+}
+
 int StoreTest::deliver(store::DeliveryStore& store, const std::string& worker, FakeHost& fake, int most) {
   for (int pushes = 0; pushes < most;) {
-    const auto claimed = store.claim(worker, {}, 10, kDeadAfter);
-    if (!claimed || claimed->empty()) return pushes;
-    for (const domain::Id server : *claimed) {
+    const auto servers = claimed(store, worker, 10);
+    if (servers.empty()) return pushes;
+    for (const domain::Id server : servers) {
       const auto push = store.plan(worker, server, kLimits);
       if (!push) ADD_FAILURE() << push.error().message;
       if (!push || !*push) continue;
@@ -220,9 +230,9 @@ int StoreTest::deliver(store::DeliveryStore& store, const std::string& worker, F
 }
 
 store::PlannedPush StoreTest::planned(store::DeliveryStore& store, const std::string& worker) {
-  const auto claimed = store.claim(worker, {}, 1, kDeadAfter);
-  if (!claimed || claimed->size() != 1) throw std::runtime_error("nothing can be claimed");
-  auto push = store.plan(worker, claimed->front(), kLimits);
+  const auto servers = claimed(store, worker, 1);
+  if (servers.size() != 1) throw std::runtime_error("one server was to be claimed");
+  auto push = store.plan(worker, servers.front(), kLimits);
   if (!push || !*push) throw std::runtime_error("nothing is to be pushed");
   return **std::move(push);
 }

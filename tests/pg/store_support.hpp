@@ -99,6 +99,8 @@ class StoreTest : public ::testing::Test {
   std::set<std::string> removal_keys();
   void fan_out();
 
+  // Due servers, those that failed before behind the others.
+  std::vector<domain::Id> claimed(store::DeliveryStore& store, const std::string& worker, int most);
   // Claims and delivers until nothing is due for the worker; fails the test where that takes more than `most` pushes.
   // How many it took.
   int deliver(store::DeliveryStore& store, const std::string& worker, FakeHost& host, int most = 20);

@@ -86,7 +86,7 @@ void Installation::write_config(const InstallationOptions& options) {
       {"postgres", {{"dsn", '"' + db_.dsn() + '"'}}},
       {"ssh", {{"private_key_file", LabHost::ssh_key_file()}}},
       {"encryption", {{"key_file", key_file}}},
-      {"deliver", {{"retry_max_ms", "1000"}}},
+      {"deliver", {{"retry_base_ms", "50"}, {"retry_max_ms", "1000"}}},
       {"admin", {{"listen", "127.0.0.1:0"}}}};
   for (const auto& [path, value] : options.settings) {
     const auto dot = path.find('.');
@@ -173,10 +173,10 @@ bool Installation::settled() {
 std::string Installation::unsettled() {
   std::string text = "published " + std::to_string(published_);
   for (const char* sql :
-       {"SELECT topic, partition, next_offset FROM intake", "SELECT * FROM fan_outs", "SELECT * FROM deliveries WHERE due",
-        "SELECT count(*), min(id), max(id), count(parked_code) FROM outbox", "SELECT chain_no, published_no FROM audit_head",
-        "SELECT count(*) FROM audit WHERE chain_no IS NULL", "SELECT * FROM leases",
-        "SELECT id, name, now() - heartbeat_at FROM workers ORDER BY heartbeat_at DESC LIMIT 4",
+       {"SELECT topic, partition, next_offset FROM intake", "SELECT * FROM fan_outs",
+        "SELECT * FROM deliveries WHERE due", "SELECT count(*), min(id), max(id), count(parked_code) FROM outbox",
+        "SELECT chain_no, published_no FROM audit_head", "SELECT count(*) FROM audit WHERE chain_no IS NULL",
+        "SELECT * FROM leases", "SELECT id, name, now() - heartbeat_at FROM workers ORDER BY heartbeat_at DESC LIMIT 4",
         "SELECT count(*) FROM removals",
         "SELECT id, stage, entitlement, generation, applied_generation, proven FROM wanted_peers WHERE generation > "
         "applied_generation"}) {

@@ -43,6 +43,8 @@ TestDatabase::~TestDatabase() {
   }
 }
 
+void TestDatabase::reconnect() { connection_ = std::make_unique<pqxx::connection>(database_.dsn); }
+
 TestDatabase::Rows TestDatabase::rows(const std::string& sql) {
   pqxx::work work(*connection_);
   const pqxx::result result = work.exec(sql);

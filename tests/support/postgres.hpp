@@ -26,6 +26,8 @@ class TestDatabase {
   // The only field of the only row.
   std::string value(const std::string& sql);
   std::int64_t number(const std::string& sql) { return std::stoll(value(sql)); }
+  // After the server was away.
+  void reconnect();
   void execute(const std::string& sql) { rows(sql); }
 
  private:

@@ -64,6 +64,9 @@ Codes codes_of_sources() {
     collect_braces(text, codes);
     if (entry.path().filename().string().starts_with("config")) collect_problems(text, codes);
   }
+  for (const auto& entry : fs::directory_iterator(kRoot / "src/store/sql")) {
+    collect(text_of(entry.path()), "error_code = CASE WHEN [^']*'([a-z]+(?:_[a-z]+)+)'", codes);
+  }
   return codes;
 }
 

@@ -278,7 +278,9 @@ TEST_F(Decide, aResumeReadBeforeItsSuspensionIsKept) {
 TEST_F(Decide, aWordThatOnlyMovesTheRegisterIsKept) {
   provision("p");
   world.say(World::hold("p", true), word("billing", 10));
-  const Peer before = world.peer("p");
+  Peer before = world.peer("p");
+  before.applied_generation = before.generation;
+  world.state.load(before);
   const Decision again = world.say(World::hold("p", true), word("billing", 20));
   EXPECT_NE(Outcome::rejected, again.outcome);
   EXPECT_EQ(before.version, world.peer("p").version);

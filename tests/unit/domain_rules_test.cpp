@@ -134,12 +134,24 @@ TEST_F(OnePeer, whatIsSaidNowCountsBeforeWhatIsStored) {
 }
 
 TEST_F(OnePeer, settlingSaysNothingWhereNothingChanges) {
+  Peer peer = world.peer("p");
+  peer.applied_generation = peer.generation;
+  Decision decision;
+  settle_peer(peer, world.state, "cause", false, decision);
+  EXPECT_TRUE(decision.peers.empty());
+  EXPECT_TRUE(decision.servers.empty());
+  EXPECT_TRUE(decision.due_servers.empty());
+  for (const Removal& removal : decision.removals) EXPECT_FALSE(removal.wanted_gone);
+}
+
+// A hold may have come and gone before it reached the peer, and a delivery may have seen it.
+TEST_F(OnePeer, settlingMendsWhatAHoldThatPassedByLeftBehind) {
   Decision decision;
   settle_peer(world.peer("p"), world.state, "cause", false, decision);
   EXPECT_TRUE(decision.peers.empty());
-  EXPECT_TRUE(decision.servers.empty());
-  EXPECT_TRUE(decision.removals.empty());
-  EXPECT_TRUE(decision.due_servers.empty());
+  EXPECT_TRUE(decision.due_servers.contains(world.server().id));  // it is not proven yet
+  ASSERT_EQ(1U, decision.removals.size());
+  EXPECT_FALSE(decision.removals[0].wanted_gone);
 }
 
 TEST_F(OnePeer, settlingCarriesAHoldToThePeerAndItsServer) {

@@ -47,6 +47,7 @@ struct DeliveryView {
   std::optional<Time> proven_at;
   std::string worker;         // that is at it; empty: none
   std::int64_t pending = 0;   // peers that are to be proven
+  std::int64_t failed = 0;    // peers that the host refuses for ever
   std::int64_t removals = 0;  // keys that are to be proven gone
 };
 
@@ -103,6 +104,8 @@ struct Fate {
 struct Progress {
   std::int64_t concerned = 0;     // peers, or the server itself, that stand on a host
   std::int64_t open = 0;          // of those, not proven yet
+  std::int64_t failed = 0;        // of those, what the host refuses for ever
+  std::string failed_code;        // why, for one of them
   bool fanning_out = false;       // there are peers that the decision has not reached yet
   std::optional<Time> proven_at;  // the last proof of the servers concerned
   // The last failure of a server on which something is open; empty: none.

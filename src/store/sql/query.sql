@@ -8,7 +8,7 @@ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
 SELECT p.id, p.tenant_id, p.name, p.stage, p.entitlement, p.subscriber_id, p.server_id, p.network_id, p.address_offset,
   p.public_key, p.description, array_to_string(p.client_routes, ','), p.keepalive_seconds, p.word, p.cause,
   (extract(epoch FROM p.changed_at) * 1000000)::bigint, p.version, p.generation, p.applied_generation,
-  t.name, s.name, v.name
+  p.delivery_error, t.name, s.name, v.name
 FROM tenants t
 CROSS JOIN LATERAL (
   SELECT * FROM peers q
@@ -17,7 +17,8 @@ CROSS JOIN LATERAL (
     AND ($5 = '' OR q.server_id = (SELECT id FROM servers c WHERE c.name = $5))
     AND ($6 = '' OR q.entitlement = $6)
     AND ($7 = '' OR $7 = CASE WHEN q.server_id IS NULL OR q.generation = 0 THEN 'none'
-                              WHEN q.applied_generation >= q.generation THEN 'applied' ELSE 'pending' END)
+                              WHEN q.applied_generation >= q.generation THEN 'applied'
+                              WHEN q.delivery_error <> '' THEN 'failed' ELSE 'pending' END)
   ORDER BY q.name LIMIT $8) p
 LEFT JOIN subscribers s ON s.id = p.subscriber_id
 LEFT JOIN servers v ON v.id = p.server_id
@@ -28,7 +29,7 @@ ORDER BY t.name, p.name LIMIT $8;
 SELECT p.id, p.tenant_id, p.name, p.stage, p.entitlement, p.subscriber_id, p.server_id, p.network_id, p.address_offset,
   p.public_key, p.description, array_to_string(p.client_routes, ','), p.keepalive_seconds, p.word, p.cause,
   (extract(epoch FROM p.changed_at) * 1000000)::bigint, p.version, p.generation, p.applied_generation,
-  t.name, s.name, v.name
+  p.delivery_error, t.name, s.name, v.name
 FROM tenants t JOIN peers p ON p.tenant_id = t.id
 LEFT JOIN subscribers s ON s.id = p.subscriber_id
 LEFT JOIN servers v ON v.id = p.server_id
@@ -50,7 +51,10 @@ SELECT s.id, s.name, s.ssh_host, s.ssh_port, s.ssh_user, s.ssh_host_key, s.exec_
   d.due, d.urgent_since IS NOT NULL, (extract(epoch FROM d.due_since) * 1000000)::bigint,
   CASE WHEN d.due THEN (extract(epoch FROM d.next_attempt_at) * 1000000)::bigint END, d.attempts, d.error_code,
   d.error_message, d.push_no, d.in_doubt, (extract(epoch FROM d.proven_at) * 1000000)::bigint, w.name,
-  (SELECT count(*) FROM peers p WHERE p.server_id = s.id AND p.generation > p.applied_generation),
+  (SELECT count(*) FROM peers p
+   WHERE p.server_id = s.id AND p.generation > p.applied_generation AND p.delivery_error = ''),
+  (SELECT count(*) FROM peers p
+   WHERE p.server_id = s.id AND p.generation > p.applied_generation AND p.delivery_error <> ''),
   (SELECT count(*) FROM removals r WHERE r.server_id = s.id)
 FROM servers s JOIN deliveries d ON d.server_id = s.id
 LEFT JOIN networks n ON n.id = s.network_id
@@ -60,7 +64,8 @@ ORDER BY s.name LIMIT $2;
 
 -- name: query_peer_counts
 SELECT entitlement,
-  CASE WHEN generation = 0 THEN 'none' WHEN applied_generation >= generation THEN 'applied' ELSE 'pending' END, count(*)
+  CASE WHEN generation = 0 THEN 'none' WHEN applied_generation >= generation THEN 'applied'
+       WHEN delivery_error <> '' THEN 'failed' ELSE 'pending' END, count(*)
 FROM peers WHERE server_id = $1 GROUP BY 1, 2;
 
 -- name: query_dead_letters
@@ -95,7 +100,9 @@ SELECT chain_no FROM audit_head;
 -- Of the peer $2 of the tenant $1, or, where that is empty, of all peers of its subscriber $3.
 SELECT count(*), count(*) FILTER (WHERE p.generation > p.applied_generation),
   (extract(epoch FROM max(d.proven_at)) * 1000000)::bigint,
-  min(v.name) FILTER (WHERE p.generation > p.applied_generation AND d.error_code <> '')
+  min(v.name) FILTER (WHERE p.generation > p.applied_generation AND d.error_code <> ''),
+  count(*) FILTER (WHERE p.generation > p.applied_generation AND p.delivery_error <> ''),
+  min(p.delivery_error) FILTER (WHERE p.generation > p.applied_generation AND p.delivery_error <> '')
 FROM tenants t
 JOIN peers p ON p.tenant_id = t.id AND (p.name = $2 OR $2 = '')
 JOIN servers v ON v.id = p.server_id
@@ -110,7 +117,7 @@ SELECT EXISTS (
 
 -- name: query_progress_server
 SELECT 1, (d.due OR d.in_doubt)::integer, (extract(epoch FROM d.proven_at) * 1000000)::bigint,
-  CASE WHEN d.error_code <> '' THEN s.name END
+  CASE WHEN d.error_code <> '' THEN s.name END, 0, NULL
 FROM servers s JOIN deliveries d ON d.server_id = s.id WHERE s.name = $1;
 
 -- name: query_delivery_error

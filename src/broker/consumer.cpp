@@ -19,7 +19,7 @@ constexpr std::chrono::milliseconds kProbeEvery{1000};
 constexpr std::chrono::milliseconds kProbeTimeout{100};
 // See wake_leaders(). The bytes are half of queued.max.messages.kbytes.
 constexpr std::chrono::milliseconds kWakeTimeout{50};
-constexpr std::size_t kWakeAfterBytes = 4U * 1024 * 1024;
+constexpr std::size_t kWakeAfterBytes = std::size_t{4} * 1024 * 1024;
 // How long one look at a closing group lasts.
 constexpr std::chrono::milliseconds kCloseStep{20};
 

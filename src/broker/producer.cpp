@@ -268,7 +268,7 @@ KafkaProducer::Existence KafkaProducer::ask_for(const std::string& name, std::ch
   return missing ? Existence::missing : Existence::there;
 }
 
-// A message without an acknowledgement is refused for good only where a broker says now that its topic does not exist.
+// That a topic does not exist is told only where a broker says so now.
 void KafkaProducer::ask_for_topics() {
   const auto limit = Clock::now() + kTopicQuestionDeadline;
   std::unordered_set<std::string> asked;

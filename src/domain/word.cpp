@@ -33,17 +33,18 @@ std::string text_of(const Word& word) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-std::optional<Word> word_from(std::string_view text) {
-  const auto json = nlohmann::json::parse(text, nullptr, false);
-  if (!json.is_object()) return std::nullopt;
+std::optional<Word> word_from(std::string_view text) try {
+  const auto json = nlohmann::json::parse(text);
   Word word;
   word.source = json.value("source", "");
   word.id = json.value("id", "");
-  if (json.contains("sequence")) word.sequence = json.value("sequence", std::int64_t{0});
+  if (json.contains("sequence")) word.sequence = json.at("sequence").get<std::int64_t>();
   word.place.broker_time = time_from_micros(json.value("time_us", std::int64_t{0}));
   word.place.partition = json.value("partition", 0);
   word.place.offset = json.value("offset", std::int64_t{0});
   return word;
+} catch (const nlohmann::json::exception&) {
+  return std::nullopt;
 }
 
 }  // namespace peerwright::domain

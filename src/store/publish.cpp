@@ -164,8 +164,13 @@ Result<ChainReport> verify_audit(const Database& database) {
       }
       ++report.rows;
     }
-    if (read->empty()) return report;
+    if (read->empty()) break;
   }
+  // A chain whose end was cut off fits in itself: the head knows how long it was.
+  auto length = db.transact([](Tx& tx) -> Result<std::int64_t> { return int_at(tx.run("audit_length")[0], 0); });
+  if (!length) return tl::unexpected(length.error());
+  if (report.rows < *length) report.broken_at = report.rows + 1;
+  return report;
 }
 
 }  // namespace peerwright::store

@@ -36,25 +36,27 @@ struct Refusal {
 
 // In the order of the script's exit statuses, of which the first is kFirstRefusal.
 constexpr int kFirstRefusal = 10;
-constexpr std::array<Refusal, 10> kRefusals{{
+constexpr std::array<Refusal, 11> kRefusals{{
     {"plan_incomplete", Retry::later,
      "the host received only a part of the plan and did nothing:", "nothing: it is sent again"},
     {"push_number_refused", Retry::later, "the host has already seen push number",
-     "nothing to do once; where it stays so, the database is older than the host: run peerwright recover"},
+     "nothing to do once; where it stays so, the database is older than the host: it was restored from a backup"},
     {"host_of_other_installation", Retry::never, "the interface belongs to installation",
      "retire the server there, or remove CONFIG.push on the host if that installation is gone"},
     {"prefix_taken_on_host", Retry::never, "a peer that the plan does not know holds a prefix of it:",
      "adopt or remove that peer, or give the new one other addresses"},
     {"host_tool_missing", Retry::never, "a tool is missing on the host:", "install it on the host"},
     {"host_config_missing", Retry::never, "no usable configuration file on the host:",
-     "run peerwright server prepare, or correct the server's configuration path"},
-    {"interface_missing", Retry::never, "the host has no WireGuard interface", "run peerwright server prepare"},
+     "write it, with one [Interface], or correct the server's configuration path"},
+    {"interface_missing", Retry::never, "the host has no WireGuard interface", "bring the interface up on the host"},
     {"wg_refused", Retry::never, "the host's wg refused a command:",
      "check that the login may administer the network and that the host's WireGuard works"},
     {"host_busy", Retry::later,
      "another push held the host's lock for too long:", "see what else runs on the host if this stays so"},
     {"host_storage_failed", Retry::later,
      "the host could not store a file:", "check the host's disks for space and for being writable"},
+    {"interface_key_changed", Retry::never, "the interface has another key than the one registered:",
+     "give the interface its key back, or register the new key"},
 }};
 
 tl::unexpected<Error> incomplete(std::string_view why) {

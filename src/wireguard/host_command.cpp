@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "peerwright/wireguard/host.hpp"
+#include "peerwright/wireguard/key.hpp"
 
 namespace peerwright::wireguard {
 namespace {
@@ -70,7 +71,10 @@ Result<std::string> exec_command(const HostInterface& where, PushMode mode, std:
   command += shell_quoted(script) + " peerwright " + shell_quoted(where.interface) + " " +
              shell_quoted(where.config_path) + " ";
   command += shell_quoted(where.installation_id) + " " + std::to_string(push_number);
-  return command + (mode == PushMode::push ? " push" : " reading");
+  command += mode == PushMode::push ? " push" : " reading";
+  if (where.expected_key.empty()) return command;
+  if (!check_public_key(where.expected_key)) return invalid("public key");
+  return command + ' ' + shell_quoted(where.expected_key);
 }
 
 }  // namespace peerwright::wireguard

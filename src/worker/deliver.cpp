@@ -96,7 +96,7 @@ class Deliverer {
  private:
   Result<wireguard::HostAnswer> ask_host(const store::PlannedPush& push) {
     const wireguard::HostInterface where{push.server.interface, push.server.config_path, push.server.exec_prefix,
-                                         push.installation_id};
+                                         push.installation_id, push.server.public_key};
     const std::chrono::milliseconds deadline(context_.config.ssh.exec_timeout_ms);
     // The host gives up before we do, so that a script does not outlive our interest in it.
     const int host_seconds = std::max(1, static_cast<int>(deadline.count() / 1000) - kHostMarginSeconds);

@@ -17,6 +17,7 @@ constexpr const char* kNotJoined = "not a member of the consumer group yet";
 constexpr std::chrono::milliseconds kIdlePoll{100};
 constexpr std::chrono::milliseconds kAskTimeout{5000};
 constexpr std::chrono::seconds kLookAgain{30};
+constexpr int kMostReloads = 5;  // of a batch that lost races for a key or an address
 constexpr std::size_t kMaxBatchBytes = 16U * 1024 * 1024;
 
 using PartitionKey = std::pair<std::string, std::int32_t>;
@@ -234,8 +235,9 @@ class Intake final : public broker::AssignmentListener {
     if (part.empty()) return true;
     const auto cursors = cursors_of(part);
     auto report = patiently([&] { return store_.execute(part, cursors); });
-    if (!report && report.error().code == "db_unique")
+    for (int again = 0; !report && report.error().code == "db_unique" && again < kMostReloads; ++again) {
       report = patiently([&] { return store_.execute(part, cursors); });
+    }
     if (!report && report.error().retry == Retry::later) return false;
     if (!report && part.size() > 1) {
       const std::size_t half = part.size() / 2;

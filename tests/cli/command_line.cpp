@@ -73,7 +73,7 @@ Answer CommandLine::run(const std::vector<std::string>& arguments, const std::st
   const std::string err_file = path("stderr");
   std::vector<std::string> command = {"sh", "-c", R"(exec "$@" 2>"$0")", err_file, "env"};
   command.push_back("PEERWRIGHT_CONFIG=" + config_file());
-  for (const auto& [name, value] : environment) command.push_back(name + '=' + value);
+  for (const auto& [name, value] : environment) command.emplace_back(name).append("=").append(value);
   command.emplace_back(PEERWRIGHT_BINARY);
   command.insert(command.end(), arguments.begin(), arguments.end());
   const Finished finished = run_command(command, input);

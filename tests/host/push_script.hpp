@@ -44,8 +44,8 @@ class PushScript : public testing::Test {
   }
 
   [[nodiscard]] std::string command(std::int64_t number, PushMode mode = PushMode::push,
-                                    const std::string& installation = "one") const {
-    const wireguard::HostInterface where{"wg0", lab_.config().string(), "", installation};
+                                    const std::string& installation = "one", const std::string& expected = {}) const {
+    const wireguard::HostInterface where{"wg0", lab_.config().string(), "", installation, expected};
     return wireguard::exec_command(where, mode, number, kTimeoutSeconds, script_).value();
   }
 

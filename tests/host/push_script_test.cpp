@@ -126,6 +126,32 @@ TEST_F(PushScript, WritesNothingWhereNothingDiffers) {
   EXPECT_EQ(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
 }
 
+TEST_F(PushScript, KeepsPeersThatOnlyTheFileHas) {
+  // An interface that came up empty must not empty the file, which may be all that knows of a peer added by hand.
+  const std::string by_hand = "[Peer]\n# the office\nPublicKey = " + peer({}).public_key +
+                              "\nAllowedIPs = 10.0.0.77/32\nEndpoint = 192.0.2.1:51820\n";
+  write_file(lab_.config(), read_file(lab_.config()) + "\n" + by_hand);
+  const auto one = peer({"10.0.0.2/32"});
+  const auto first = plan({}, {&one});
+  expect_proven(first, push(first, 1));
+  EXPECT_THAT(read_file(lab_.config()), HasSubstr(by_hand));
+  const std::string file = read_file(lab_.config());
+  expect_proven(first, push(first, 2));
+  EXPECT_EQ(read_file(lab_.config()), file) << "the same push again writes something else";
+}
+
+TEST_F(PushScript, LeavesAnotherInterfaceAlone) {
+  const std::string before = state();
+  const auto one = peer({"10.0.0.2/32"});
+  const std::string other = wireguard::generate_key_pair().public_key;
+  const auto text = wireguard::render_push(plan({}, {&one}));
+  EXPECT_EQ(code(answer(lab_.run(command(1, PushMode::push, "one", other), text.reveal()), 1)),
+            "interface_key_changed");
+  EXPECT_EQ(state(), before);
+  const std::string own = wireguard::public_key_of(Secret(lab_.private_key())).value();
+  EXPECT_EQ(code(answer(lab_.run(command(1, PushMode::push, "one", own), text.reveal()), 1)), "ok");
+}
+
 TEST_F(PushScript, RefusesPrefixesOfPeersOutsideThePlan) {
   const auto other = peer({"10.0.0.2/32", "fd00::2/128"});
   ASSERT_TRUE(push(plan({}, {&other}), 1));

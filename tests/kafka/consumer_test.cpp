@@ -264,6 +264,15 @@ TEST_F(ConsumerTest, CommittedPositionsAreSeenInKafka) {
   EXPECT_TRUE(reader.poll_until([&] { return committed(group, {topic, 0}) == 2; }));
 }
 
+TEST_F(ConsumerTest, CountsPartitionsOfATopic) {
+  const auto topic = fresh_topic("count", 3);
+  Reader reader({topic});
+  const auto count = reader.consumer->partition_count(topic, kPatience);
+  ASSERT_TRUE(count.has_value()) << count.error().message;
+  EXPECT_EQ(*count, 3);
+  EXPECT_FALSE(reader.consumer->partition_count(fresh_name("nowhere"), kPatience).has_value());
+}
+
 TEST_F(ConsumerTest, KnowsItsCluster) {
   const auto topic = fresh_topic("cluster");
   Reader one({topic});

@@ -153,12 +153,14 @@ TEST_F(ProducerTest, OnlyTheMessageOverTheTopicsLimitIsRefusedNotItsBatch) {
   EXPECT_EQ(reader.messages.size(), out.size() - 1);
 }
 
-TEST_F(ProducerTest, UnknownTopicIsRefusedAtTheDeadlineAndKnownOnceItExists) {
+TEST_F(ProducerTest, MissingTopicIsToldAtTheDeadlineAndKnownOnceItExists) {
   const auto known = fresh_topic("known");
   const auto later = fresh_name("later");
   const auto one = producer();
   const std::vector<OutMessage> out{{known, "k", {}, "x"}, {later, "k", {}, "y"}, {later, "k", {}, "z"}};
-  EXPECT_THAT(codes_of(one->send(out, 1500ms)), ElementsAre("ok", "kafka_message_refused", "kafka_unsent"));
+  const auto results = one->send(out, 1500ms);
+  EXPECT_THAT(codes_of(results), ElementsAre("ok", "kafka_topic_missing", "kafka_unsent"));
+  EXPECT_EQ(results[1].error().retry, Retry::later);
   ASSERT_TRUE(create_topics(connection(), {{later, 1, {}}}, kPatience).has_value());
   EXPECT_THAT(codes_of(one->send(out, kPatience)), ElementsAre("ok", "ok", "ok"));
 }

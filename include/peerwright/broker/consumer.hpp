@@ -75,6 +75,7 @@ class Consumer {
   };
   // Asked of the broker anew, on this thread. Errors (later): `kafka_unreachable`, also for an unknown partition.
   virtual Result<Watermarks> watermarks(const Partition& partition, std::chrono::milliseconds timeout) = 0;
+  // How many partitions the topic has now. Errors (later): `kafka_unreachable`, also for an unknown topic.
   virtual Result<int> partition_count(const std::string& topic, std::chrono::milliseconds timeout) = 0;
   virtual Result<std::string> cluster_id(std::chrono::milliseconds timeout) = 0;
 

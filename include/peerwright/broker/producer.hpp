@@ -24,8 +24,9 @@ class Producer {
   // in this call answer `kafka_unsent` (later) and are not sent where that can still be helped; those that were written
   // already are to be sent again all the same, so that the last word stands last in the log. An empty key is none: such
   // messages have no order. Errors per message: `kafka_message_refused` (never: over 12 MiB or over the topic's limit,
-  // refused by the broker's validation, or its topic does not exist at the deadline or after 5 s), `kafka_unreachable`
-  // (later; also without permission, for that is no fault of the message). A fatal producer is replaced by a new one.
+  // or refused by the broker's validation), `kafka_topic_missing` (later: a broker says at the deadline, or after 5 s,
+  // that its topic does not exist), `kafka_unreachable` (later; also without permission, for that is no fault of the
+  // message). A fatal producer is replaced by a new one.
   virtual std::vector<Result<void>> send(std::span<const OutMessage> messages, std::chrono::milliseconds deadline) = 0;
 };
 

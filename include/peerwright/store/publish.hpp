@@ -70,7 +70,7 @@ std::string chain_hash(const std::string& before, const AuditRow& row);
 
 struct ChainReport {
   std::int64_t rows = 0;
-  std::int64_t broken_at = 0;  // chain number of the first row that does not fit; 0: none
+  std::int64_t broken_at = 0;  // chain number of the first row that does not fit or is missing; 0: none
 };
 // Computes the whole chain anew and compares. Reads in chunks.
 Result<ChainReport> verify_audit(const Database& database);

@@ -21,7 +21,7 @@ class WorkerStore {
   Result<void> heartbeat(const std::string& worker_id, const std::string& name);
   // Gives the worker's leases back at once, at a clean end.
   Result<void> leave(const std::string& worker_id);
-  // Whether the database has the tables that this program needs; `schema_behind`, `schema_missing` (later).
+  // Whether the database has the tables that this program needs; `schema_behind`, `db_schema_missing` (later).
   Result<void> check_schema();
 
  private:

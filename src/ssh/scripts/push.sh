@@ -1,4 +1,5 @@
-# Carries out one push, or one reading, on a host:  sh -c SCRIPT peerwright INTERFACE CONFIG INSTALLATION NUMBER MODE
+# Carries out one push, or one reading, on a host:
+#   sh -c SCRIPT peerwright INTERFACE CONFIG INSTALLATION NUMBER MODE [KEY]      KEY: the public key of the right interface
 # Standard input is a plan (render_push), standard output the answer (parse_answer): see wireguard/host.hpp.
 # POSIX sh with the tools named below, of coreutils or of BusyBox. No private or preshared key leaves the host: nothing
 # that `wg` says on its standard error is passed on, and of preshared keys only hashes are answered. Every step that
@@ -7,12 +8,12 @@ set -u
 umask 077
 LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${PATH:-}
 export LC_ALL PATH
-interface=$1 config=$2 installation=$3 number=$4 mode=$5
+interface=$1 config=$2 installation=$3 number=$4 mode=$5 expected_key=${6:-}
 lock_seconds=20
 removal_words=900 # 300 removals of three words are shorter than the shortest argument list, BusyBox's 20 KiB
 # The exit status of a refusal is 10 for the first of these and one more for each that follows.
 codes='plan_incomplete push_number_refused host_of_other_installation prefix_taken_on_host host_tool_missing
-host_config_missing interface_missing wg_refused host_busy host_storage_failed'
+host_config_missing interface_missing wg_refused host_busy host_storage_failed interface_key_changed'
 
 fail() { # CODE DETAIL...
   status=10
@@ -111,17 +112,21 @@ awk_shared='
 run_awk() { program=$1; shift; exec awk -v mode="$mode" -v work="$work" "$awk_shared$program" "$@"; }
 
 if [ "$mode" = push ] && [ "$adds" -gt 0 ]; then
-  # A prefix that another key holds would move to the new one without a word.
+  # A prefix that another key holds would move to the new one without a word; and the interface has to be the right one.
   taken=$(dump | run_awk '
     BEGIN { check = 1 }
     NR == FNR { plan(); next }
+    NF == 4 && expected != "" && $2 != expected { wrong = "interface " $2 }
     NF == 8 && !($1 in touched) {
       n = split($4, ip, ",")
       for (i = 1; i <= n; i++) if (ip[i] in wanted) found = $1 " " ip[i]
     }
     $1 == "~end" { complete = 1 }
-    END { print found; exit complete ? 0 : 1 }' "$work/plan" -) || wg_failed show
-  [ -z "$taken" ] || fail prefix_taken_on_host "$taken"
+    END { print wrong != "" ? wrong : found; exit complete ? 0 : 1 }' "$work/plan" expected="$expected_key" -) || wg_failed show
+  case $taken in
+    'interface '*) fail interface_key_changed "${taken#* }" ;;
+    ?*) fail prefix_taken_on_host "$taken" ;;
+  esac
 fi
 
 # From here on no older push is taken, not even after a crash of the host.
@@ -137,17 +142,24 @@ if [ "$mode" = push ] && [ "$adds" -gt 0 ]; then
 fi
 
 # One pass over plan, old file and interface: the answer's kernel lines, the lines to be hashed, and the new file: the
-# old one up to its first [Peer], then the peers that the interface has, in the order of their keys.
+# old one up to its first [Peer], then the peers that the interface has, in the order of their keys, then those that only
+# the file has and the plan does not speak of: an interface that came up empty must not empty the file.
 dump | sort | run_awk '
   function put(text) { print text > (work "/new"); bytes += length(text) + 1 }
+  function keep() {
+    if (key != "" && !(key in sections)) { sections[key] = section; file_keys[++filed] = key }
+    key = endpoint = section = ""
+  }
   BEGIN { printf "" > (work "/new"); printf "" > (work "/kernel") }
-  FNR == 1 { part++ }
+  FNR == 1 { part++; if (part == 3) keep() }
   part == 1 { plan(); next }
   part == 2 && mode != "push" { next }
   part == 2 {
     if (!peers && tolower($0) ~ /^[ \t]*\[[ \t]*peer/) peers = 1
     if (!peers) { put($0); blank = NF == 0; next }
-    if (substr($1, 1, 1) == "[") { key = endpoint = ""; next }
+    if (substr($1, 1, 1) == "[") keep()
+    if (NF) section = section (section == "" ? "" : "\n") $0
+    if (substr($1, 1, 1) == "[") next
     entry()
     if (name == "publickey") key = value
     if (name == "endpoint") endpoint = $0
@@ -163,12 +175,19 @@ dump | sort | run_awk '
     if ($4 != "(none)") text = text "\nAllowedIPs = " $4
     if ($8 != "off") text = text "\nPersistentKeepalive = " $8
     if ($1 in endpoints) text = text "\n" endpoints[$1]
+    present[$1] = 1
     if (!blank) put("")
     blank = 0
     put(text)
   }
   $1 == "~end" { complete = 1 }
   END {
+    for (i = 1; i <= filed; i++) {
+      if (file_keys[i] in present || file_keys[i] in touched) continue
+      if (!blank) put("")
+      blank = 0
+      put(sections[file_keys[i]])
+    }
     hash_lines(work "/kernel_secrets")
     printf "%s %d %d\n", interface, kernels, bytes > (work "/counts")
     exit complete ? 0 : 1

@@ -22,6 +22,9 @@ UPDATE outbox SET parked_code = $2 WHERE id = $1;
 -- name: audit_head
 SELECT chain_no, encode(chain_hash, 'hex'), published_no FROM audit_head FOR NO KEY UPDATE;
 
+-- name: audit_length
+SELECT chain_no FROM audit_head;
+
 -- name: audit_unlinked
 SELECT id, source, event_id, event_type, key, outcome, code, body,
   to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')

@@ -112,7 +112,8 @@ WHERE t.name = $1 AND p.generation > 0
 
 -- name: query_progress_fan_out
 SELECT EXISTS (
-  SELECT FROM tenants t JOIN subscribers s ON s.tenant_id = t.id AND s.name = $2 JOIN fan_outs f ON f.subscriber_id = s.id
+  SELECT FROM tenants t JOIN subscribers s ON s.tenant_id = t.id AND s.name = $2
+  JOIN fan_outs f ON f.subscriber_id = s.id
   WHERE t.name = $1);
 
 -- name: query_progress_server

@@ -155,6 +155,7 @@ std::string audit_body(const domain::Word& word, const std::string& type, const 
   body.text("outcome", domain::name_of(decision.outcome));
   body.text_unless_empty("code", decision.code);
   body.text_unless_empty("message", decision.message);
+  body.text_unless_empty("remedy", decision.remedy);
   write_place(body, word.place);
   write_changes(body, decision);
   body.end_object();

@@ -83,7 +83,8 @@ struct HostAnswer {
 //   `host_answer_incomplete` (later)  no exit status, no end mark, or a short line: the outcome is unknown
 //   `push_number_refused` (later)     the host has seen this number or a greater one, which the message ends with
 //   `host_of_other_installation`, `prefix_taken_on_host`, `host_tool_missing`, `host_config_missing`,
-//   `interface_missing`, `wg_refused`, `interface_key_changed` (never), `host_busy`, `host_storage_failed`, `host_timeout` (later)
+//   `interface_missing`, `wg_refused`, `interface_key_changed` (never),
+//   `host_busy`, `host_storage_failed`, `host_timeout` (later)
 Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit_status, std::int64_t push_number);
 
 // What an answer proves about each key of the plan (and, in a reading, about each of `wanted` and each key on the

@@ -59,7 +59,9 @@ Codes codes_of_sources() {
   for (const auto& entry : fs::recursive_directory_iterator(kRoot / "src")) {
     if (entry.path().extension() != ".cpp" && entry.path().extension() != ".hpp") continue;
     const std::string text = text_of(entry.path());
-    collect(text, "\\b(?:rejected|permanent|transient|fail|make)\\(\\s*" + kCode, codes);
+    collect(text, "\\b(?:rejected|permanent|transient|fail|make)\\(\\s*\\{?" + kCode, codes);
+    // What the command line says by itself, without an Error.
+    collect(text, "\"peerwright: ([a-z]+(?:_[a-z]+)+): ", codes);
     collect(text, "\\bError(?:\\s+\\w+)?\\s*[{(]+\\s*" + kCode, codes);
     collect_braces(text, codes);
     if (entry.path().filename().string().starts_with("config")) collect_problems(text, codes);

@@ -261,4 +261,14 @@ std::vector<std::string> restart_needed(const Config& running, const Config& loa
   return keys;
 }
 
+Config with_live_settings(const Config& running, const Config& loaded) {
+  Config before = running;
+  Config after = loaded;
+  for (const config::Setting& setting : config::settings()) {
+    if (setting.reloads) continue;
+    std::visit([&](const auto& field) { field(after) = field(before); }, setting.field);
+  }
+  return after;
+}
+
 }  // namespace peerwright

@@ -3,8 +3,8 @@
 namespace peerwright::config {
 namespace {
 
-// What a running worker can take over. Until one reads its configuration again, all need a restart and say so.
-constexpr bool kLive = false;
+// What a running worker can take over (src/worker/live_config.hpp).
+constexpr bool kLive = true;
 constexpr bool kRestart = false;
 
 // key, default, help, field, min, max, unit, reloads, needed, shape
@@ -98,7 +98,7 @@ constexpr Setting kSettings[] = {
     {"roles", "intake,deliver,sweep,publish", "The loops that this process runs.",
      [](Config& c) -> std::vector<std::string>& { return c.roles; }, 0, 0, "", kRestart, Needed::no, Shape::role},
     {"sources", "", "Who may send which events; a source that is not listed may send nothing.",
-     [](Config& c) -> std::vector<SourceBinding>& { return c.sources; }},
+     [](Config& c) -> std::vector<SourceBinding>& { return c.sources; }, 0, 0, "", kLive},
 };
 
 }  // namespace

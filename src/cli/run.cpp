@@ -17,12 +17,15 @@ constexpr int kSignalledBase = 128;  // as shells report an end by a signal
 constexpr std::size_t kHostNameBytes = 256;
 
 std::atomic<bool> stop_asked{false};
+std::atomic<bool> reload_asked{false};
 static_assert(std::atomic<bool>::is_always_lock_free);  // else a signal handler must not touch it
 
 // The first signal asks for an orderly end; whoever sends a second one does not want to wait for it.
 extern "C" void on_stop_signal(int number) {
   if (stop_asked.exchange(true)) _exit(kSignalledBase + number);
 }
+
+extern "C" void on_reload_signal(int) { reload_asked = true; }
 
 void listen_for_signals() {
   struct sigaction action {};
@@ -31,6 +34,8 @@ void listen_for_signals() {
   action.sa_flags = SA_RESTART;
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGINT, &action, nullptr);
+  action.sa_handler = on_reload_signal;
+  sigaction(SIGHUP, &action, nullptr);
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, nullptr);  // a connection that broke is an error of its write
 }
@@ -47,14 +52,15 @@ void name_worker(Config& config) {
 
 Action setup_run(CLI::App&) {
   return [](const Globals& globals) {
-    LoadedConfig loaded = load_config(config_input(globals));
+    const ConfigInput input = config_input(globals);
+    LoadedConfig loaded = load_config(input);
     for (const ConfigProblem& problem : loaded.problems) std::cerr << render(problem);
     if (!loaded.problems.empty()) return Exit::usage;
     Config& config = loaded.config;
     name_worker(config);
     log::init(config.log.level, config.log.format, config.worker.name);
     listen_for_signals();
-    const auto ended = worker::run(config, stop_asked);
+    const auto ended = worker::run(input, config, stop_asked, reload_asked);
     if (ended) return Exit::ok;
     log::error("the worker could not run", ended.error());
     return exit_of(ended.error());

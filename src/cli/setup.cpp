@@ -40,12 +40,12 @@ Or<Config> configuration(const Globals& globals, std::initializer_list<std::stri
 }
 
 Or<store::Database> database_of(const Config& config) {
-  store::Database database{config.postgres.dsn, {}};
-  if (config.postgres.password_file.empty()) return database;
-  auto password = read_secret_file(config.postgres.password_file);
-  if (!password) return exit_with(fail(password.error()));
-  database.password = *std::move(password);
-  return database;
+  if (!config.postgres.password_file.empty()) {
+    if (auto password = read_secret_file(config.postgres.password_file); !password) {
+      return exit_with(fail(password.error()));
+    }
+  }
+  return store::Database{config.postgres.dsn, config.postgres.password_file};
 }
 
 Or<broker::Connection> kafka_of(const Config& config) {

@@ -54,7 +54,7 @@ std::string percent_encoded(std::string_view value) {
 }
 
 // Settings belong into the connection string: a connection that is made anew must have them too.
-std::string connection_string(const Database& database, const std::string& purpose) {
+std::string connection_string(const Database& database, const std::string& purpose, const Secret& password) {
   const bool uri = database.dsn.starts_with("postgres://") || database.dsn.starts_with("postgresql://");
   std::string text = database.dsn;
   const auto add = [&](std::string_view key, std::string_view value) {
@@ -71,7 +71,7 @@ std::string connection_string(const Database& database, const std::string& purpo
   add("keepalives_count", "3");
   add("tcp_user_timeout", std::to_string(kTcpUserTimeoutMs));
   add("options", "-c statement_timeout=" + std::to_string(kStatementTimeoutMs) + " -c timezone=UTC");
-  if (!database.password.empty()) add("password", database.password.reveal());
+  if (!password.empty()) add("password", password.reveal());
   return text;
 }
 
@@ -158,7 +158,14 @@ Tx::Tx(Db& db) : db_(db), work_(db.connection()) {}
 
 pqxx::connection& Db::connection() {
   if (!connection_) {
-    std::string settings = connection_string(database_, purpose_);
+    Secret password;
+    if (!database_.password_file.empty()) {
+      auto read = read_secret_file(database_.password_file);
+      // As transient as an unreachable server: mounted secrets are away for a moment while they are replaced.
+      if (!read) throw pqxx::broken_connection(read.error().message);
+      password = *std::move(read);
+    }
+    std::string settings = connection_string(database_, purpose_, password);
     connection_ = std::make_unique<pqxx::connection>(settings);
     wipe(settings);
   }

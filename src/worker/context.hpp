@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 
+#include "live_config.hpp"
 #include "peerwright/admin/liveness.hpp"
 #include "peerwright/admin/metrics.hpp"
 #include "peerwright/base/config.hpp"
@@ -42,10 +43,9 @@ class Readiness {
 
 // What all loops of one process share. Outlives them.
 struct Context {
-  const Config& config;
+  const LiveConfig& live;
   const store::Database& database;
-  const Sealer* sealer = nullptr;   // for roles that seal
-  const Secret* ssh_key = nullptr;  // for role deliver
+  const Sealer* sealer = nullptr;  // for roles that seal
   const broker::Connection& kafka;
   const std::string worker_id;
   const std::string worker_name;
@@ -58,6 +58,7 @@ struct Context {
   Wake sweep{};
   Wake publish{};
 
+  [[nodiscard]] std::shared_ptr<const Config> config() const { return live.get(); }
   [[nodiscard]] bool stopping() const { return stop.load(std::memory_order_relaxed); }
   void beat(const std::string& loop);
   // Waits in small steps, so that an end is not kept waiting; false when the process stops.

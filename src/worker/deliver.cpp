@@ -76,7 +76,8 @@ class Deliverer {
       : context_(context), sessions_(sessions), store_(context.database), random_(std::random_device()()) {}
 
   void deliver(Id server_id) {
-    const Config& config = context_.config;
+    const auto shared = context_.config();
+    const Config& config = *shared;
     const store::DeliveryLimits limits{config.deliver.chunk_peers, config.deliver.chunk_peers,
                                        config.deliver.urgent_chunk_peers};
     auto planned = store_.plan(context_.worker_id, server_id, limits);
@@ -97,7 +98,7 @@ class Deliverer {
   Result<wireguard::HostAnswer> ask_host(const store::PlannedPush& push) {
     const wireguard::HostInterface where{push.server.interface, push.server.config_path, push.server.exec_prefix,
                                          push.installation_id, push.server.public_key};
-    const std::chrono::milliseconds deadline(context_.config.ssh.exec_timeout_ms);
+    const std::chrono::milliseconds deadline(context_.config()->ssh.exec_timeout_ms);
     // The host gives up before we do, so that a script does not outlive our interest in it.
     const int host_seconds = std::max(1, static_cast<int>(deadline.count() / 1000) - kHostMarginSeconds);
     auto command = wireguard::exec_command(where, push.mode, push.push_number, host_seconds, ssh::push_script());
@@ -144,7 +145,8 @@ class Deliverer {
     }
     for (const std::int64_t ms : finished.urgent_latencies_ms) {
       context_.metrics.histogram("delivery_proven_seconds", "urgent").observe(static_cast<double>(ms) / 1000);
-      if (ms > context_.config.deliver.urgent_limit_ms) context_.metrics.counter("urgent_deadline_missed_total").add();
+      if (ms > context_.config()->deliver.urgent_limit_ms)
+        context_.metrics.counter("urgent_deadline_missed_total").add();
     }
     if (push.attempts > 0) {
       log::info("the host obeys again", {{"loop", kLoop}, {"server", push.server.name}, {"attempt", push.attempts}});
@@ -173,10 +175,10 @@ class Deliverer {
   }
 
   std::chrono::milliseconds retry_in(int failures, Retry retry) {
-    const std::chrono::milliseconds most(context_.config.deliver.retry_max_ms);
+    const std::chrono::milliseconds most(context_.config()->deliver.retry_max_ms);
     if (retry == Retry::never) return most;
     const double random = std::uniform_real_distribution<double>(0, 1)(random_);
-    return domain::retry_delay(failures, std::chrono::milliseconds(context_.config.deliver.retry_base_ms), most,
+    return domain::retry_delay(failures, std::chrono::milliseconds(context_.config()->deliver.retry_base_ms), most,
                                random);
   }
 
@@ -207,7 +209,7 @@ class Deliverer {
 // Claims as much as there are free threads for. Hosts that did not answer last time get a quarter of them at most, so
 // that the dead never keep the living waiting.
 Result<void> claim_round(Context& context, store::DeliveryStore& store, Claimed& claimed, int threads) {
-  const std::chrono::milliseconds dead_after(context.config.worker.dead_after_ms);
+  const std::chrono::milliseconds dead_after(context.config()->worker.dead_after_ms);
   for (const bool failing : {false, true}) {
     const auto active = claimed.active();
     int free = threads - static_cast<int>(active.servers.size());
@@ -225,7 +227,7 @@ Result<void> claim_round(Context& context, store::DeliveryStore& store, Claimed&
 void run_deliver(Context& context) {
   Sessions sessions(context);
   Claimed claimed;
-  const int threads = context.config.deliver.threads;
+  const int threads = context.config()->deliver.threads;
   std::vector<std::thread> pool;
   pool.reserve(static_cast<std::size_t>(threads));
   for (int i = 0; i < threads; ++i) {
@@ -239,7 +241,7 @@ void run_deliver(Context& context) {
     });
   }
   store::DeliveryStore store(context.database);
-  const std::chrono::milliseconds poll(context.config.deliver.poll_ms);
+  const std::chrono::milliseconds poll(context.config()->deliver.poll_ms);
   bool failing = false;
   while (!context.stopping()) {
     const auto claims = claim_round(context, store, claimed, threads);

@@ -9,8 +9,8 @@ namespace peerwright::worker {
 void run_heartbeat(Context& context) {
   using Clock = std::chrono::steady_clock;
   store::WorkerStore store(context.database);
-  const std::chrono::milliseconds interval(context.config.worker.heartbeat_ms);
-  const std::chrono::milliseconds dead_after(context.config.worker.dead_after_ms);
+  const std::chrono::milliseconds interval(context.config()->worker.heartbeat_ms);
+  const std::chrono::milliseconds dead_after(context.config()->worker.dead_after_ms);
   Clock::time_point last = Clock::now();
   bool cut_off = false;
   while (!context.loops_ended) {

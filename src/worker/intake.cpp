@@ -28,8 +28,8 @@ class Intake final : public broker::AssignmentListener {
 
   void run() {
     while (!context_.stopping()) {
-      auto made = broker::Consumer::create(context_.kafka, context_.config.kafka.group,
-                                           context_.config.kafka.event_topics, *this);
+      auto made = broker::Consumer::create(context_.kafka, context_.config()->kafka.group,
+                                           context_.config()->kafka.event_topics, *this);
       if (!made) {
         log::error("no consumer can be made", made.error(), {{"loop", kLoop}});
         if (!context_.pause(kLoop, kSlowestRetry)) return;
@@ -72,8 +72,8 @@ class Intake final : public broker::AssignmentListener {
 
   // Takes what has arrived, up to the limits; waits for the first message only. False on a fatal consumer.
   bool collect() {
-    const auto most = static_cast<std::size_t>(context_.config.intake.batch_messages);
-    const std::chrono::milliseconds linger(context_.config.intake.batch_wait_ms);
+    const auto most = static_cast<std::size_t>(context_.config()->intake.batch_messages);
+    const std::chrono::milliseconds linger(context_.config()->intake.batch_wait_ms);
     std::size_t bytes = 0;
     auto deadline = std::chrono::steady_clock::time_point::max();
     while (batch_.size() < most && bytes < kMaxBatchBytes && !restart_) {
@@ -203,7 +203,7 @@ class Intake final : public broker::AssignmentListener {
       arrival.key = message.key;
       arrival.raw = {message.payload, &message.headers};
       if (auto event = events::decode(arrival.raw)) {
-        arrival.verdict = refuse_unbound(context_.config.sources, arrival.topic, *event);
+        arrival.verdict = refuse_unbound(context_.config()->sources, arrival.topic, *event);
         arrival.event = *std::move(event);
       } else {
         arrival.refusal = event.error();

@@ -39,11 +39,12 @@ broker::OutMessage message_of(const Config& config, const store::AuditRow& row, 
 
 class Publisher {
  public:
-  explicit Publisher(Context& context) : context_(context), config_(context.config), store_(context.database) {}
+  explicit Publisher(Context& context) : context_(context), config_(context.config()), store_(context.database) {}
 
   // One round; true where more may wait.
   Result<bool> round() {
-    const std::chrono::milliseconds dead_after(config_.worker.dead_after_ms);
+    config_ = context_.config();
+    const std::chrono::milliseconds dead_after(config_->worker.dead_after_ms);
     auto mine = store_.hold_lease(context_.worker_id, dead_after);
     if (!mine) return tl::unexpected(mine.error());
     if (held_ && !*mine) context_.metrics.counter("leases_lost_total", "publisher").add();
@@ -54,11 +55,11 @@ class Publisher {
       if (!made) return tl::unexpected(made.error());
       producer_ = *std::move(made);
     }
-    auto linked = store_.link_audit(context_.worker_id, config_.publish.batch_rows);
+    auto linked = store_.link_audit(context_.worker_id, config_->publish.batch_rows);
     if (!linked) return tl::unexpected(linked.error());
-    auto outbox = store_.outbox(config_.publish.batch_rows);
+    auto outbox = store_.outbox(config_->publish.batch_rows);
     if (!outbox) return tl::unexpected(outbox.error());
-    auto audit = store_.unpublished_audit(config_.publish.batch_rows);
+    auto audit = store_.unpublished_audit(config_->publish.batch_rows);
     if (!audit) return tl::unexpected(audit.error());
     if (outbox->empty() && audit->empty()) return false;
     return send(*outbox, *audit);
@@ -80,14 +81,14 @@ class Publisher {
   Result<bool> send(const std::vector<store::OutboxRow>& outbox, const std::vector<store::AuditRow>& audit) {
     std::vector<broker::OutMessage> messages;
     messages.reserve(outbox.size() + audit.size());
-    for (const store::OutboxRow& row : outbox) messages.push_back(message_of(config_, row));
-    for (const store::AuditRow& row : audit) messages.push_back(message_of(config_, row, false));
-    const auto answers = producer_->send(messages, std::chrono::milliseconds(config_.publish.ack_timeout_ms));
+    for (const store::OutboxRow& row : outbox) messages.push_back(message_of(*config_, row));
+    for (const store::AuditRow& row : audit) messages.push_back(message_of(*config_, row, false));
+    const auto answers = producer_->send(messages, std::chrono::milliseconds(config_->publish.ack_timeout_ms));
     auto statuses = settle_outbox(outbox, answers);
     auto entries = settle_audit(audit, std::span(answers).subspan(outbox.size()));
     if (!statuses) return tl::unexpected(statuses.error());
     if (!entries) return tl::unexpected(entries.error());
-    const auto full = static_cast<std::size_t>(config_.publish.batch_rows);
+    const auto full = static_cast<std::size_t>(config_->publish.batch_rows);
     return outbox.size() == full || audit.size() == full;
   }
 
@@ -121,8 +122,8 @@ class Publisher {
       if (!outcome && outcome.error().retry == Retry::never) {
         log::error("an audit entry cannot be produced; its stub goes out", outcome.error(),
                    {{"loop", kLoop}, {"chain_no", rows[i].chain_no}});
-        const std::vector stub{message_of(config_, rows[i], true)};
-        outcome = producer_->send(stub, std::chrono::milliseconds(config_.publish.ack_timeout_ms)).front();
+        const std::vector stub{message_of(*config_, rows[i], true)};
+        outcome = producer_->send(stub, std::chrono::milliseconds(config_->publish.ack_timeout_ms)).front();
       }
       if (outcome) published = rows[i].chain_no;
     }
@@ -133,7 +134,7 @@ class Publisher {
   }
 
   Context& context_;
-  const Config& config_;
+  std::shared_ptr<const Config> config_;  // of this round
   store::PublishStore store_;
   std::unique_ptr<broker::Producer> producer_;
   bool held_ = false;
@@ -157,7 +158,7 @@ void run_publish(Context& context) {
     if (failing) log::info("the outbox flows again", {{"loop", kLoop}});
     failing = false;
     publisher.note_backlog();
-    if (!*more) context.publish.wait(std::chrono::milliseconds(context.config.publish.poll_ms));
+    if (!*more) context.publish.wait(std::chrono::milliseconds(context.config()->publish.poll_ms));
   }
 }
 

@@ -20,11 +20,15 @@ Result<Sessions::Taken> Sessions::take(const domain::Server& server) {
 }
 
 Result<Sessions::Taken> Sessions::connect(const domain::Server& server) {
-  const Config& config = context_.config;
+  const auto shared = context_.config();
+  const Config& config = *shared;
   const ssh::Target target{server.ssh_host, server.ssh_port, server.ssh_user, server.ssh_host_key};
   const ssh::Timeouts timeouts{std::chrono::milliseconds(config.ssh.connect_timeout_ms),
                                std::chrono::milliseconds(config.ssh.dead_peer_ms)};
-  auto session = ssh::Session::connect(target, *context_.ssh_key, timeouts);
+  // Read for each connection: a key that was rotated needs no restart.
+  auto key = read_secret_file(config.ssh.private_key_file);
+  if (!key) return tl::unexpected(key.error());
+  auto session = ssh::Session::connect(target, *key, timeouts);
   if (!session) return tl::unexpected(session.error());
   return Taken{*std::move(session), false};
 }

@@ -9,7 +9,7 @@ void run_sweep(Context& context) {
   store::SweepStore store(context.database);
   bool failing = false;
   while (!context.stopping()) {
-    const auto step = store.fan_out(context.config.sweep.chunk_peers);
+    const auto step = store.fan_out(context.config()->sweep.chunk_peers);
     context.beat("sweep");
     if (!step) {
       context.metrics.counter("db_errors_total", step.error().code).add();
@@ -21,7 +21,7 @@ void run_sweep(Context& context) {
     failing = false;
     if (step->due) context.deliver.notify();
     if (step->found) context.publish.notify();
-    if (!step->more) context.sweep.wait(std::chrono::milliseconds(context.config.sweep.poll_ms));
+    if (!step->more) context.sweep.wait(std::chrono::milliseconds(context.config()->sweep.poll_ms));
   }
 }
 

@@ -22,6 +22,8 @@
 namespace peerwright::worker {
 namespace {
 
+constexpr std::chrono::milliseconds kWatchStep{100};
+constexpr std::chrono::seconds kFileInterval{2};
 constexpr std::chrono::seconds kLoopBound{60};  // a loop that did not come round for so long stands still
 
 struct Loop {
@@ -34,7 +36,6 @@ constexpr std::array<Loop, 4> kLoops{
 struct Secrets {
   store::Database database;
   std::optional<Sealer> sealer;
-  Secret ssh_key;
   broker::Connection kafka;
 };
 
@@ -52,9 +53,12 @@ Result<Secrets> read_secrets(const Config& config) {
     into = *std::move(secret);
     return {};
   };
-  if (auto ok = read(config.postgres.password_file, secrets.database.password); !ok) return tl::unexpected(ok.error());
+  // These two are read again for each connection; a start without them is refused all the same.
+  Secret tried;
+  if (auto ok = read(config.postgres.password_file, tried); !ok) return tl::unexpected(ok.error());
+  secrets.database.password_file = config.postgres.password_file;
   if (has_role(config, "deliver")) {
-    if (auto ok = read(config.ssh.private_key_file, secrets.ssh_key); !ok) return tl::unexpected(ok.error());
+    if (auto ok = read(config.ssh.private_key_file, tried); !ok) return tl::unexpected(ok.error());
   }
   if (has_role(config, "intake")) {
     Secret key;
@@ -99,15 +103,30 @@ std::string enlist(const store::Database& database, const std::string& name, Rea
   return {};
 }
 
-void run_loops(Context& context) {
+// Until the process is to end: takes a changed configuration over, on a signal or when its file says something else.
+void watch_config(const Context& context, LiveConfig& live, std::atomic<bool>& reload_asked) {
+  auto next_look = std::chrono::steady_clock::now() + kFileInterval;
+  while (!context.stopping()) {
+    std::this_thread::sleep_for(kWatchStep);
+    bool reload = reload_asked.exchange(false);
+    if (std::chrono::steady_clock::now() >= next_look) {
+      next_look = std::chrono::steady_clock::now() + kFileInterval;
+      reload = reload || live.file_changed();
+    }
+    if (reload) live.reload(context.metrics);
+  }
+}
+
+void run_loops(Context& context, LiveConfig& live, std::atomic<bool>& reload_asked) {
   std::vector<std::thread> threads;
   for (const Loop& loop : kLoops) {
-    if (!has_role(context.config, loop.role)) continue;
+    if (!has_role(*context.config(), loop.role)) continue;
     context.liveness.expect(loop.role, kLoopBound);
     threads.emplace_back([&context, run = loop.run] { run(context); });
   }
   context.liveness.expect("heartbeat", kLoopBound);
   std::thread heart([&context] { run_heartbeat(context); });
+  watch_config(context, live, reload_asked);
   for (std::thread& thread : threads) thread.join();
   context.loops_ended = true;
   heart.join();
@@ -115,7 +134,9 @@ void run_loops(Context& context) {
 
 }  // namespace
 
-Result<void> run(const Config& config, const std::atomic<bool>& stop) {
+Result<void> run(const ConfigInput& input, const Config& config, const std::atomic<bool>& stop,
+                 std::atomic<bool>& reload_asked) {
+  LiveConfig live(input, config);
   auto secrets = read_secrets(config);
   if (!secrets) return tl::unexpected(secrets.error());
   admin::Metrics metrics(PEERWRIGHT_VERSION);
@@ -131,19 +152,12 @@ Result<void> run(const Config& config, const std::atomic<bool>& stop) {
   const std::string name = name_of_worker(config);
   const std::string worker_id = enlist(secrets->database, name, readiness, stop);
   if (worker_id.empty()) return {};
-  Context context{config,
-                  secrets->database,
-                  secrets->sealer ? &*secrets->sealer : nullptr,
-                  &secrets->ssh_key,
-                  secrets->kafka,
-                  worker_id,
-                  name,
-                  stop,
-                  metrics,
-                  liveness,
+  Context context{live,           secrets->database, secrets->sealer ? &*secrets->sealer : nullptr,
+                  secrets->kafka, worker_id,         name,
+                  stop,           metrics,           liveness,
                   readiness};
   log::info("the worker runs", {{"id", worker_id}, {"admin_port", (*server)->port()}});
-  run_loops(context);
+  run_loops(context, live, reload_asked);
   (*server)->stop();
   log::info("the worker has ended");
   return {};

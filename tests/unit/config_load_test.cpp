@@ -144,8 +144,18 @@ TEST(ConfigReload, NamesWhatNeedsARestart) {
   const Config before = load_config(input).config;
   EXPECT_THAT(restart_needed(before, before), IsEmpty());
   input.flags = {{"log.level", "debug"}, {"deliver.threads", "9"}, {"kafka.group", "other"}};
-  EXPECT_THAT(restart_needed(before, load_config(input).config),
-              ElementsAre("kafka.group", "deliver.threads", "log.level"));
+  EXPECT_THAT(restart_needed(before, load_config(input).config), ElementsAre("kafka.group", "deliver.threads"));
+}
+
+TEST(ConfigReload, TakesOverWhatCanChangeLiveAndNothingElse) {
+  ConfigInput input{{}, needed_variables(), {}};
+  const Config running = load_config(input).config;
+  input.flags = {{"log.level", "debug"}, {"deliver.threads", "9"}, {"kafka.group", "other"}, {"sweep.poll_ms", "77"}};
+  const Config after = with_live_settings(running, load_config(input).config);
+  EXPECT_EQ(after.log.level, log::Level::debug);
+  EXPECT_EQ(after.sweep.poll_ms, 77);
+  EXPECT_EQ(after.deliver.threads, running.deliver.threads);
+  EXPECT_EQ(after.kafka.group, running.kafka.group);
 }
 
 TEST(ConfigListen, ReadsAddressAndPort) {

@@ -128,6 +128,8 @@ std::vector<SettingView> show(const ConfigInput& input);
 
 // The keys of the settings that differ and that a running worker cannot take over: "restart needed".
 std::vector<std::string> restart_needed(const Config& running, const Config& loaded);
+// `running` with what `loaded` changes live.
+Config with_live_settings(const Config& running, const Config& loaded);
 
 // docs/reference/configuration.md, out of the table of settings.
 std::string config_reference_markdown();

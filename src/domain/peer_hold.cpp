@@ -26,7 +26,10 @@ Decision decide(const PeerHold& event, const Word& word, const State& state) {
   decision.holds.push_back({scope, owner, event.held, event.reason, word});
   // The first word on a peer is answered even where it changes nothing yet.
   settle_peer(peer, state, cause_of(word), peer.version == 0, decision);
-  if (decision.peers.empty()) decision.peers.push_back(peer);  // the answer to the sender: all stays as it is
+  if (decision.peers.empty()) {
+    decision.outcome = Outcome::unchanged;
+    decision.peers.push_back(peer);
+  }
   return decision;
 }
 

@@ -10,8 +10,8 @@
 namespace peerwright::domain {
 
 enum class Outcome {
-  accepted,   // something changed, or a register took the word
-  unchanged,  // already so
+  accepted,   // something changes for somebody, now or when it reaches its peers
+  unchanged,  // nothing does: it is so already, or a register took a word that has no effect yet
   rejected,   // refused with a code and a remedy; nothing changed
 };
 const char* name_of(Outcome outcome);

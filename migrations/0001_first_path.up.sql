@@ -93,7 +93,7 @@ CREATE TABLE peers (
   server_id bigint REFERENCES servers,
   network_id bigint REFERENCES networks,
   address_offset bigint,
-  public_key text UNIQUE,
+  public_key text,
   description text NOT NULL DEFAULT '',
   client_routes text[] NOT NULL DEFAULT '{}',
   keepalive_seconds integer NOT NULL DEFAULT 0,
@@ -107,11 +107,14 @@ CREATE TABLE peers (
   proven text, -- what the host was last read to show: a fingerprint, '' for absent, null for unknown
   created_at timestamptz NOT NULL DEFAULT now(),
   UNIQUE (tenant_id, name),
-  UNIQUE (network_id, address_offset), -- one holder of an address, whatever any program believes
   CHECK (stage <> 'provisioned' OR
          (server_id IS NOT NULL AND network_id IS NOT NULL AND address_offset IS NOT NULL AND public_key IS NOT NULL)),
   CHECK ((stage = 'revoked') = (entitlement = 'revoked'))
 ) WITH (fillfactor = 85);
+-- One holder of a key, for ever, and one of an address, whatever any program believes. Partial, for an identity row is
+-- made with neither, and most of what an index costs is paid when rows are made.
+CREATE UNIQUE INDEX peers_public_key ON peers (public_key) WHERE public_key IS NOT NULL;
+CREATE UNIQUE INDEX peers_address ON peers (network_id, address_offset) WHERE address_offset IS NOT NULL;
 CREATE INDEX peers_pending ON peers (server_id, generation) WHERE generation > applied_generation;
 CREATE INDEX peers_of_server ON peers (server_id, id) WHERE server_id IS NOT NULL;
 CREATE INDEX peers_of_subscriber ON peers (subscriber_id, id) WHERE subscriber_id IS NOT NULL;

@@ -8,11 +8,12 @@ BoundedPool::BoundedPool(std::size_t threads, std::size_t max_waiting) : max_wai
 
 BoundedPool::~BoundedPool() { BoundedPool::shutdown(); }
 
-void BoundedPool::enqueue(std::function<void()> job) {
+BoundedPool::Enqueued BoundedPool::enqueue(std::function<void()> job) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return jobs_.size() < max_waiting_; });
   jobs_.push_back(std::move(job));
   changed_.notify_all();
+  return static_cast<Enqueued>(true);
 }
 
 void BoundedPool::shutdown() {

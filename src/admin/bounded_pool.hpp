@@ -8,6 +8,7 @@
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace peerwright::admin {
@@ -18,8 +19,10 @@ class BoundedPool : public httplib::TaskQueue {
  public:
   BoundedPool(std::size_t threads, std::size_t max_waiting);
   ~BoundedPool() override;
-  void enqueue(std::function<void()> job) override;  // from the listening thread
-  void shutdown() override;                          // does what waits, then joins
+  // void in older versions of the library, whether the job was taken in newer ones.
+  using Enqueued = decltype(std::declval<httplib::TaskQueue&>().enqueue(nullptr));
+  Enqueued enqueue(std::function<void()> job) override;  // from the listening thread
+  void shutdown() override;                              // does what waits, then joins
 
  private:
   void work();

@@ -347,7 +347,8 @@ BatchReport Batch::store() {
   }
   const auto moved =
       tx_.run("intake_move_partitions", topic.text(), number.text(), expected.text(), next.text(), last.text());
-  if (moved.affected_rows() != cursors_.size()) throw std::logic_error("a locked partition was moved by somebody else");
+  if (static_cast<std::size_t>(moved.affected_rows()) != cursors_.size())
+    throw std::logic_error("a locked partition was moved by somebody else");
   report_.due = !changes_.due_servers.empty();
   report_.fan_out = !changes_.fan_outs.empty();
   return report_;

@@ -83,7 +83,11 @@ class Db {
 template <typename... Args>
 pqxx::result Tx::run(const char* name, const Args&... args) {
   db_.prepare(name);
+#if PQXX_VERSION_MAJOR >= 7
+  return work_.exec(pqxx::prepped{name}, pqxx::params{args...});
+#else
   return work_.exec_prepared(name, args...);
+#endif
 }
 
 template <typename Body>

@@ -84,6 +84,7 @@ void store_networks(Tx& tx, const domain::Changes& changes, const domain::State&
     net4.add_or_null(n.net4 ? n.net4->text() : std::string());
     net6.add_or_null(n.net6 ? n.net6->text() : std::string());
     std::vector<std::string> offsets;
+    offsets.reserve(n.reserved.size());
     for (const std::int64_t offset : n.reserved) offsets.push_back(std::to_string(offset));
     reserved.add(joined(offsets));
     next.add(n.next_offset);

@@ -86,6 +86,7 @@ Result<std::vector<Migration>> migration_status(const Database& database) {
       if (auto marked = mark_applied(tx, all); !marked) return tl::unexpected(marked.error());
     }
     std::vector<Migration> answer;
+    answer.reserve(all.size());
     for (Known& known : all) answer.push_back(std::move(known.migration));
     return answer;
   });

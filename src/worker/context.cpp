@@ -33,7 +33,8 @@ void Readiness::set(const std::string& part, const std::string& reason) {
 std::vector<std::string> Readiness::reasons() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> all;
-  for (const auto& [part, reason] : reasons_) all.push_back(part + ": " + reason);
+  all.reserve(reasons_.size());
+  for (const auto& [part, reason] : reasons_) all.emplace_back(part).append(": ").append(reason);
   return all;
 }
 

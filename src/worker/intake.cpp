@@ -18,7 +18,7 @@ constexpr std::chrono::milliseconds kIdlePoll{100};
 constexpr std::chrono::milliseconds kAskTimeout{5000};
 constexpr std::chrono::seconds kLookAgain{30};
 constexpr int kMostReloads = 5;  // of a batch that lost races for a key or an address
-constexpr std::size_t kMaxBatchBytes = 16U * 1024 * 1024;
+constexpr std::size_t kMaxBatchBytes = std::size_t{16} * 1024 * 1024;
 
 using PartitionKey = std::pair<std::string, std::int32_t>;
 
@@ -217,6 +217,7 @@ class Intake final : public broker::AssignmentListener {
     const auto all = arrivals();
     if (!execute(all)) return;
     std::vector<broker::Position> positions;
+    positions.reserve(expected_.size());
     for (const auto& [key, offset] : expected_) positions.push_back({{key.first, key.second}, offset});
     consumer_->commit(positions);
   }
@@ -225,6 +226,7 @@ class Intake final : public broker::AssignmentListener {
     std::map<PartitionKey, std::int64_t> next;
     for (const store::Arrival& arrival : part) next[{arrival.topic, arrival.partition}] = arrival.offset + 1;
     std::vector<store::Cursor> cursors;
+    cursors.reserve(next.size());
     for (const auto& [key, offset] : next) cursors.push_back({key.first, key.second, expected_.at(key), offset});
     return cursors;
   }

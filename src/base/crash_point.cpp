@@ -23,7 +23,7 @@ Wanted& wanted() {
     const auto colon = text.rfind(':');
     if (colon != std::string::npos) {
       w->place = text.substr(0, colon);
-      w->passes_left = std::atoi(text.c_str() + colon + 1);
+      w->passes_left = static_cast<int>(std::strtol(text.c_str() + colon + 1, nullptr, 10));
     }
     return w;
   }();
@@ -36,7 +36,7 @@ void crash_point(std::string_view place, std::string_view moment) {
   Wanted& w = wanted();
   if (w.place.empty() || w.place.size() != place.size() + 1 + moment.size()) return;
   if (!w.place.starts_with(place) || !w.place.ends_with(moment)) return;
-  if (--w.passes_left == 0) raise(SIGKILL);
+  if (--w.passes_left == 0) (void)raise(SIGKILL);
 }
 
 }  // namespace peerwright

@@ -7,7 +7,7 @@
 
 namespace peerwright {
 namespace {
-constexpr std::size_t kMaxSecretFileBytes = 64 * 1024;
+constexpr std::size_t kMaxSecretFileBytes = std::size_t{64} * 1024;
 }
 
 Secret::Secret(std::string_view bytes) : data_(bytes.empty() ? nullptr : new char[bytes.size()]), size_(bytes.size()) {

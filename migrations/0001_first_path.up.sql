@@ -91,7 +91,7 @@ CREATE TABLE peers (
     CHECK (entitlement IN ('unprovisioned', 'active', 'suspended', 'revoked')),
   subscriber_id bigint REFERENCES subscribers,
   server_id bigint REFERENCES servers,
-  network_id bigint REFERENCES networks,
+  network_id bigint, -- the server's own, which references it
   address_offset bigint,
   public_key text,
   description text NOT NULL DEFAULT '',
@@ -219,9 +219,10 @@ CREATE TABLE audit (
   outcome text NOT NULL,
   code text NOT NULL DEFAULT '',
   body text NOT NULL,
-  chain_no bigint UNIQUE,
+  chain_no bigint,
   chain_hash bytea
 );
+CREATE UNIQUE INDEX audit_chain ON audit (chain_no) WHERE chain_no IS NOT NULL;
 CREATE INDEX audit_unlinked ON audit (id) WHERE chain_no IS NULL;
 CREATE INDEX audit_of_event ON audit (source, event_id);
 CREATE TABLE audit_head (

@@ -87,6 +87,19 @@ TEST_F(Delivery, finishWhereTheLeaseWasTakenOverIsRefusedToo) {
   EXPECT_EQ("0", of_delivery("attempts"));
 }
 
+TEST_F(Delivery, finishWhereTheServerWasRegisteredElsewhereMeanwhileIsRefusedThoughTheLeaseStands) {
+  execute({provision("p")});
+  const auto push = planned(delivery, me);
+  const auto answer = host.run(push);  // of the machine that it was
+  register_server("srv", nlohmann::json::object(), {{"interface", "wg1"}});
+  ASSERT_EQ(me, of_delivery("worker_id"));
+  const auto finished = delivery.finish(me, push, *answer, FakeHost::proof(push, *answer));
+  ASSERT_FALSE(finished.has_value()) << "what the old machine showed was stored as the new one's";
+  EXPECT_EQ("push_overtaken", finished.error().code);
+  EXPECT_FALSE(applied("p"));
+  EXPECT_TRUE(in_doubt());
+}
+
 TEST_F(Delivery, doubtFirstMakesTheNextPlanAReading) {
   execute({provision("p")});
   const auto push = planned(delivery, me);

@@ -188,9 +188,9 @@ class Loader : public Places {
       case Needed::always:
         return true;
       case Needed::by_deliver:
-        return role("deliver");
-      case Needed::by_intake:
-        return role("intake");
+        return role("deliver") || role("observe");
+      case Needed::by_secrets:
+        return role("intake") || role("deliver") || role("sweep");
     }
     return false;
   }

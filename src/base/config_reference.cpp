@@ -106,9 +106,9 @@ std::string_view needed_text(Needed needed) {
     case Needed::always:
       return " **Required.**";
     case Needed::by_deliver:
-      return " **Required** by the role deliver.";
-    case Needed::by_intake:
-      return " **Required** by the role intake.";
+      return " **Required** by the roles deliver and observe.";
+    case Needed::by_secrets:
+      return " **Required** by the roles intake, deliver and sweep.";
   }
   return "";
 }

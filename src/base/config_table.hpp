@@ -24,7 +24,7 @@ using Field = std::variant<TextField, ListField, NumberField, MapField, SourcesF
 
 // What a text, or an item of a list or map, has to look like.
 enum class Shape { any, file, dsn, listen, topic, role };
-enum class Needed { no, always, by_deliver, by_intake };
+enum class Needed { no, always, by_deliver, by_secrets };
 
 // One row: everything that is known of a setting.
 struct Setting {
@@ -42,7 +42,7 @@ struct Setting {
 std::span<const Setting> settings();
 const Setting* find_setting(std::string_view key);
 
-inline constexpr std::string_view kRoles[] = {"intake", "deliver", "sweep", "publish"};
+inline constexpr std::string_view kRoles[] = {"intake", "deliver", "observe", "sweep", "publish"};
 inline constexpr std::string_view kLevels[] = {"debug", "info", "warn", "error"};  // in the order of log::Level
 inline constexpr std::string_view kFormats[] = {"auto", "json", "text"};           // in the order of log::Format
 

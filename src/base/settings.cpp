@@ -44,13 +44,21 @@ constexpr Setting kSettings[] = {
      [](Config& c) -> int& { return c.ssh.dead_peer_ms; }, 500, 60'000, "ms", kLive},
 
     {"encryption.key_file", "", "The key-encryption key that seals secrets in the database.",
-     [](Config& c) -> std::string& { return c.encryption.key_file; }, 0, 0, "", kRestart, Needed::by_intake,
+     [](Config& c) -> std::string& { return c.encryption.key_file; }, 0, 0, "", kRestart, Needed::by_secrets,
+     Shape::file},
+    {"encryption.intake_key_file", "",
+     "The X25519 private key, base64, to whose public half publishers seal secrets; none: sealed values are refused.",
+     [](Config& c) -> std::string& { return c.encryption.intake_key_file; }, 0, 0, "", kRestart, Needed::no,
      Shape::file},
 
     {"intake.batch_messages", "500", "At most so many messages make one transaction.",
      [](Config& c) -> int& { return c.intake.batch_messages; }, 1, 5'000, "messages", kLive},
     {"intake.batch_wait_ms", "5", "How long a batch waits to fill.",
      [](Config& c) -> int& { return c.intake.batch_wait_ms; }, 0, 1'000, "ms", kLive},
+    {"intake.mark_ms", "500",
+     "How often the brokers are asked for the partitions' ends: timers wait until intake passed "
+     "them.",
+     [](Config& c) -> int& { return c.intake.mark_ms; }, 50, 60'000, "ms", kLive},
 
     {"deliver.threads", "8", "Servers that are pushed to at the same time; each thread keeps a database connection.",
      [](Config& c) -> int& { return c.deliver.threads; }, 1, 256, "threads", kRestart},
@@ -67,10 +75,24 @@ constexpr Setting kSettings[] = {
     {"deliver.urgent_limit_ms", "1000", "An urgent change not proven within this time is alerted on.",
      [](Config& c) -> int& { return c.deliver.urgent_limit_ms; }, 100, 600'000, "ms", kLive},
 
+    {"observe.threads", "4", "Servers that are looked at at the same time; each thread keeps a database connection.",
+     [](Config& c) -> int& { return c.observe.threads; }, 1, 256, "threads", kRestart},
+    {"observe.interval_ms", "60000", "How often a server is looked at.",
+     [](Config& c) -> int& { return c.observe.interval_ms; }, 100, 3'600'000, "ms", kLive},
+    {"observe.waiting_interval_ms", "5000",
+     "The same while a new client's first handshake is waited for, or that of a new key.",
+     [](Config& c) -> int& { return c.observe.waiting_interval_ms; }, 100, 3'600'000, "ms", kLive},
+    {"observe.log_retention_days", "90", "How long wg_connection_log is kept.",
+     [](Config& c) -> int& { return c.observe.log_retention_days; }, 1, 36'500, "days", kLive},
+
     {"sweep.chunk_peers", "500", "Peers that one transaction of the sweep changes at most.",
      [](Config& c) -> int& { return c.sweep.chunk_peers; }, 1, 10'000, "peers", kLive},
     {"sweep.poll_ms", "100", "How often the sweep looks for timers that are due.",
      [](Config& c) -> int& { return c.sweep.poll_ms; }, 10, 60'000, "ms", kLive},
+    {"sweep.clock_margin_ms", "1000",
+     "Expiries and the like wait until intake has caught up so far past their time: the most by which the clocks of "
+     "database and brokers may differ.",
+     [](Config& c) -> int& { return c.sweep.clock_margin_ms; }, 0, 600'000, "ms", kLive},
 
     {"publish.batch_rows", "1000", "Outbox rows that are produced together at most.",
      [](Config& c) -> int& { return c.publish.batch_rows; }, 1, 10'000, "rows", kLive},
@@ -95,7 +117,7 @@ constexpr Setting kSettings[] = {
     {"log.format", "auto", "auto is text on a terminal and JSON elsewhere.",
      [](Config& c) -> log::Format& { return c.log.format; }},
 
-    {"roles", "intake,deliver,sweep,publish", "The loops that this process runs.",
+    {"roles", "intake,deliver,observe,sweep,publish", "The loops that this process runs.",
      [](Config& c) -> std::vector<std::string>& { return c.roles; }, 0, 0, "", kRestart, Needed::no, Shape::role},
     {"sources", "", "Who may send which events; a source that is not listed may send nothing.",
      [](Config& c) -> std::vector<SourceBinding>& { return c.sources; }, 0, 0, "", kLive},

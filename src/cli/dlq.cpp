@@ -2,10 +2,8 @@
 #include <iostream>
 #include <memory>
 
+#include "pages.hpp"
 #include "peerwright/base/seal.hpp"
-#include "peerwright/store/query.hpp"
-#include "rows.hpp"
-#include "setup.hpp"
 
 namespace peerwright::cli {
 namespace {
@@ -16,6 +14,7 @@ constexpr std::array kColumns{Column{"ID", "id"},
                               Column{"SOURCE", "source"},
                               Column{"EVENT_ID", "event_id"},
                               Column{"TYPE", "event_type"},
+                              Column{"STATE", "state", true},
                               Column{"TOPIC", "topic", true},
                               Column{"PARTITION", "partition", true},
                               Column{"OFFSET", "offset", true},
@@ -26,6 +25,7 @@ constexpr View kView{"dead letters", [](const Json& row) { return std::to_string
 
 struct Page {
   std::int64_t after = 0;
+  std::string state;
   int limit = 0;
 };
 
@@ -107,18 +107,15 @@ Exit show_letter(const Globals& globals, const ShowOptions& options) {
 
 Action setup_dlq_list(CLI::App& app) {
   const auto page = std::make_shared<Page>();
+  app.add_option("--state", page->state, "open, replay, replayed or discarded")
+      ->type_name("STATE")
+      ->check(CLI::IsMember({"open", "replay", "replayed", "discarded"}));
   app.add_option("--after", page->after, "Behind this one: the next page")->type_name("ID");
   add_limit(app, page->limit);
   return [page](const Globals& globals) {
-    const auto database = open_database(globals);
-    if (!database) return database.error();
-    const auto found = store::QueryStore(*database).dead_letters(page->after, page->limit + 1);
-    if (!found) return fail(found.error());
-    std::vector<Json> rows;
-    for (const store::DeadLetterView& letter : *found) rows.push_back(row_of(letter));
-    end_page(rows, page->limit, kView);
-    print_list(globals.format, kView, rows);
-    return Exit::ok;
+    return print_page(globals, page->limit, kView, [&](store::QueryStore& store, int most) {
+      return store.dead_letters(page->after, most, page->state);
+    });
   };
 }
 

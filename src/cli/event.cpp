@@ -65,7 +65,8 @@ Result<std::string> event_from(const EventWords& words) {
   if (!data.is_object()) {
     return permanent("data_invalid", "the event's data is no JSON object", "write it like '{\"reason\": \"late\"}'");
   }
-  const std::array<std::pair<const char*, const std::string*>, 6> members{{{"tenant", &words.tenant},
+  const std::array<std::pair<const char*, const std::string*>, 7> members{{{"tenant", &words.tenant},
+                                                                           {"customer", &words.customer},
                                                                            {"subscriber", &words.subscriber},
                                                                            {"peer", &words.peer},
                                                                            {"server", &words.server},
@@ -77,7 +78,7 @@ Result<std::string> event_from(const EventWords& words) {
   const Time now = machine_now();
   const Json event{{"specversion", "1.0"},
                    {"id", words.id.empty() ? random_uuid() : words.id},
-                   {"source", "peerwright-cli/" + (words.user.empty() ? user_name() : words.user)},
+                   {"source", own_source(words.user)},
                    {"type", whole_type(words.type)},
                    {"time", rfc3339(now)},
                    {"sequence", std::to_string(micros_of(now))},
@@ -85,6 +86,8 @@ Result<std::string> event_from(const EventWords& words) {
                    {"data", std::move(data)}};
   return line_of(event);
 }
+
+std::string own_source(const std::string& user) { return "peerwright-cli/" + (user.empty() ? user_name() : user); }
 
 void Steps::say(const events::Event& event, std::string_view step, const std::string& words,
                 const Json& members) const {

@@ -22,13 +22,27 @@ std::string described(const std::string& file, const Error& error, std::string_v
 // An event that is made of words on the command line. Empty ones are left out.
 struct EventWords {
   std::string type;  // peer.suspend, or a whole type
-  std::string tenant, subscriber, peer, server, network, reason;
+  std::string tenant, customer, subscriber, peer, server, network, reason;
   std::string data;  // a JSON object with further members
   std::string id;    // else a random UUID
   std::string user;  // else $USER, else the name of this process's user
 };
 // Its text. Error: `data_invalid`.
 Result<std::string> event_from(const EventWords& words);
+// Who says what comes from this command line: "peerwright-cli/USER".
+std::string own_source(const std::string& user);
+
+// What is published: files of events, or one made of words.
+struct PublishOptions {
+  std::vector<std::string> files;
+  EventWords words;
+  bool dry_run = false;  // only shown
+  bool wait = false;     // followed until it is proven
+  double timeout_seconds = 30;
+};
+// Adds --wait, --timeout and --dry-run.
+void add_following(CLI::App& app, PublishOptions& options);
+Exit publish(const Globals& globals, const PublishOptions& options);
 
 // Says the steps of an event's way: lines for people, JSON objects (one a line) for `-o json` and `jsonl`.
 class Steps {

@@ -13,6 +13,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kShortestPause{20};
 constexpr std::chrono::milliseconds kLongestPause{500};
 constexpr int kPauseShare = 10;  // of the time that has passed
+constexpr std::string_view kMaintenanceType = "peerwright.server.maintenance.v1";
 
 // The member of the audit's entry, "" where it says nothing.
 std::string said(const Json& entry, const char* member) {
@@ -82,6 +83,9 @@ class Follower {
     if (!progress) return tolerated(progress.error());
     last_error_.reset();
     last_ = *progress;
+    if (progress->held > 0 && progress->open == progress->failed + progress->held && !progress->fanning_out) {
+      return held_by_maintenance(*progress);
+    }
     if (progress->open > progress->failed || progress->fanning_out) return std::nullopt;
     if (progress->failed > 0) {
       steps_.say(input_.event, "failed", progress->failed_code + ": the host refuses it until it is changed",
@@ -98,6 +102,13 @@ class Follower {
     steps_.say(input_.event, "proven", std::to_string(latency_ms) + " ms after the decision",
                {{"concerned", progress->concerned}, {"latency_ms", latency_ms}});
     return Exit::ok;
+  }
+
+  // Its pushes wait for an operator: no worker brings it before. That is what server.maintenance itself asks for.
+  Exit held_by_maintenance(const store::Progress& progress) {
+    steps_.say(input_.event, "held", "(its pushes wait until the maintenance ends)",
+               {{"concerned", progress.concerned}, {"held", progress.held}});
+    return input_.event.envelope.type == kMaintenanceType ? Exit::ok : Exit::failed;
   }
 
   Exit time_out() {

@@ -11,15 +11,7 @@ namespace peerwright::cli {
 namespace {
 
 constexpr std::chrono::seconds kSendDeadline{10};
-constexpr double kDefaultWaitSeconds = 30;
 constexpr double kMaxWaitSeconds = 86'400;
-
-struct Options {
-  std::vector<std::string> files;
-  EventWords words;
-  bool wait = false;
-  double timeout_seconds = kDefaultWaitSeconds;
-};
 
 struct Outgoing {
   std::string text;
@@ -41,7 +33,7 @@ Or<Outgoing> checked(const std::string& name, Result<std::string> text) {
 }
 
 // All of them, or none where one is wrong: half of a batch is hard to repeat.
-Or<std::vector<Outgoing>> collect(const Options& options) {
+Or<std::vector<Outgoing>> collect(const PublishOptions& options) {
   if (options.files.empty() == options.words.type.empty()) {
     return exit_with(usage("give files of events, or --type and what it needs"));
   }
@@ -86,7 +78,7 @@ Exit send(const Config& config, const std::vector<Outgoing>& all, const Steps& s
 // The worst of several ends: a rejection says more than a time-out.
 Exit worse(Exit a, Exit b) { return std::max(a, b); }
 
-Exit publish_and_follow(const Config& config, const std::vector<Outgoing>& all, const Options& options,
+Exit publish_and_follow(const Config& config, const std::vector<Outgoing>& all, const PublishOptions& options,
                         const Steps& steps) {
   const auto database = database_of(config);
   if (!database) return database.error();
@@ -102,14 +94,31 @@ Exit publish_and_follow(const Config& config, const std::vector<Outgoing>& all, 
   return exit;
 }
 
-Exit publish(const Globals& globals, const Options& options) {
+}  // namespace
+
+Exit publish(const Globals& globals, const PublishOptions& options) {
   const auto all = collect(options);
   if (!all) return all.error();
+  if (options.dry_run) {
+    for (const Outgoing& one : *all) std::cout << one.text << (one.text.ends_with('\n') ? "" : "\n");
+    return Exit::ok;
+  }
   const auto config = options.wait ? configuration(globals, {"kafka", "postgres"}) : configuration(globals, {"kafka"});
   if (!config) return config.error();
   const Steps steps(globals.format);
   return options.wait ? publish_and_follow(*config, *all, options, steps) : send(*config, *all, steps);
 }
+
+void add_following(CLI::App& app, PublishOptions& options) {
+  app.add_flag("--wait", options.wait, "Follow each event until it is decided and proven on the hosts");
+  app.add_option("--timeout", options.timeout_seconds, "How long to wait")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, kMaxWaitSeconds))
+      ->capture_default_str();
+  app.add_flag("--dry-run", options.dry_run, "Check the events and print them, and send nothing");
+}
+
+namespace {
 
 void add_words(CLI::App& app, EventWords& words) {
   const auto add = [&app](const char* name, std::string& target, const char* help, const char* type_name) {
@@ -117,6 +126,7 @@ void add_words(CLI::App& app, EventWords& words) {
   };
   add("--type", words.type, "Make an event of this type, such as peer.suspend", "TYPE");
   add("--tenant", words.tenant, "The tenant that it names", "NAME");
+  add("--customer", words.customer, "The customer that it names", "NAME");
   add("--subscriber", words.subscriber, "The subscriber that it names", "NAME");
   add("--peer", words.peer, "The peer that it names", "NAME");
   add("--server", words.server, "The server that it names", "NAME");
@@ -130,14 +140,10 @@ void add_words(CLI::App& app, EventWords& words) {
 }  // namespace
 
 Action setup_event_publish(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<PublishOptions>();
   app.add_option("files", options->files, "CloudEvents in JSON, one a file; - is stdin")->type_name("FILE");
   add_words(app, options->words);
-  app.add_flag("--wait", options->wait, "Follow each until it is decided and proven on the hosts");
-  app.add_option("--timeout", options->timeout_seconds, "How long to wait")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(0.0, kMaxWaitSeconds))
-      ->capture_default_str();
+  add_following(app, *options);
   return [options](const Globals& globals) { return publish(globals, *options); };
 }
 

@@ -22,7 +22,8 @@ constexpr std::array kExits{
     Row{"secret_too_large", Exit::usage},      Row{"encryption_key_invalid", Exit::usage},
     Row{"private_key_invalid", Exit::usage},   Row{"private_key_mismatch", Exit::conflict},
     Row{"file_exists", Exit::conflict},        Row{"peer_not_configurable", Exit::conflict},
-    Row{"server_key_unknown", Exit::conflict},
+    Row{"server_key_unknown", Exit::conflict}, Row{"dead_letter_settled", Exit::conflict},
+    Row{"intake_key_invalid", Exit::usage},
 };
 
 }  // namespace

@@ -1,10 +1,12 @@
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <iostream>
 
 #include "command.hpp"
 #include "peerwright/base/config.hpp"
+#include "rows.hpp"
 
 namespace peerwright::cli {
 namespace {
@@ -77,6 +79,33 @@ void end_page(std::vector<Json>& rows, int limit, const View& view) {
   if (rows.size() <= static_cast<std::size_t>(limit)) return;
   rows.resize(static_cast<std::size_t>(limit));
   std::cerr << "there are more: --after " << view.name(rows.back()) << '\n';
+}
+
+void add_after(CLI::App& app, const char* what, std::string& tenant, std::string& name) {
+  app.add_option_function<std::string>(
+         "--after",
+         [&tenant, &name](const std::string& text) {
+           const auto parts = peer_name_from(text);
+           if (!parts) throw CLI::ValidationError("--after", "expects a row's name, TENANT/NAME");
+           tenant = parts->first;
+           name = parts->second;
+         },
+         "Behind this one: the next page")
+      ->type_name(what);
+}
+
+bool confirmed(bool yes, const std::string& question) {
+  if (yes) return true;
+  if (isatty(STDIN_FILENO) == 0 || isatty(STDERR_FILENO) == 0) {
+    std::cerr << "peerwright: " << printable(question) << " There is no terminal to ask at: say --yes\n";
+    return false;
+  }
+  std::cerr << printable(question) << " Type yes: " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer == "yes") return true;
+  std::cerr << "nothing was done\n";
+  return false;
 }
 
 }  // namespace peerwright::cli

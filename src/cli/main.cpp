@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "command.hpp"
+#include "reference.hpp"
 
 namespace peerwright::cli {
 namespace {
@@ -13,6 +14,9 @@ namespace {
 constexpr const char* kFooter =
     "\nExit codes: 0 ok, 1 failed, 2 usage or configuration, 3 not found, 4 conflict or rejected, 5 unreachable,\n"
     "6 differences. Data goes to stdout, everything else to stderr.";
+
+constexpr const char* kProgram = "peerwright";
+constexpr const char* kAbout = "peerwright executes events from Kafka on WireGuard hosts, exactly once, and proves it.";
 
 struct Leaf {
   CLI::App* app = nullptr;
@@ -58,17 +62,21 @@ int run_chosen(const std::vector<Leaf>& leaves, const Globals& globals) {
   return static_cast<int>(Exit::usage);
 }
 
+// The whole command line, hung onto `root`.
+std::vector<Leaf> build(CLI::App& root, Globals& globals) {
+  root.require_subcommand(1);
+  root.footer(kFooter);
+  add_globals(root, globals);
+  return add_commands(root, globals);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    CLI::App root("peerwright executes events from Kafka on WireGuard hosts, exactly once, and proves it.",
-                  "peerwright");
+    CLI::App root(kAbout, kProgram);
     Globals globals;
-    root.require_subcommand(1);
-    root.footer(kFooter);
-    add_globals(root, globals);
-    const auto leaves = add_commands(root, globals);
+    const auto leaves = build(root, globals);
     try {
       root.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -78,6 +86,15 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     return static_cast<int>(fail({"internal", error.what(), "this is a defect of the program: report it", {}}));
   }
+}
+
+std::string command_line_reference_markdown() {
+  CLI::App root(kAbout, kProgram);
+  Globals globals;
+  const auto leaves = build(root, globals);
+  std::vector<const CLI::App*> apps;
+  for (const Leaf& leaf : leaves) apps.push_back(leaf.app);
+  return reference_of(root, apps);
 }
 
 }  // namespace peerwright::cli

@@ -1,9 +1,7 @@
 #include <array>
 #include <memory>
 
-#include "peerwright/store/query.hpp"
-#include "rows.hpp"
-#include "setup.hpp"
+#include "pages.hpp"
 
 namespace peerwright::cli {
 namespace {
@@ -15,6 +13,10 @@ constexpr std::array kColumns{Column{"TENANT", "tenant"},
                               Column{"ENTITLEMENT", "entitlement"},
                               Column{"DELIVERY", "delivery"},
                               Column{"ADDRESSES", "addresses"},
+                              Column{"CUSTOMER", "customer", true},
+                              Column{"TYPE", "type", true},
+                              Column{"PLAN", "plan", true},
+                              Column{"REGION", "region", true},
                               Column{"PUBLIC_KEY", "public_key", true},
                               Column{"CHANGED_AT", "changed_at", true},
                               Column{"CAUSE", "cause", true}};
@@ -35,15 +37,13 @@ std::string read_status(const std::string& text, store::PeerFilter& filter) {
     if (text == name_of(delivery)) filter.delivery = delivery;
   }
   if (filter.entitlement || filter.delivery) return {};
-  return "expects unprovisioned, active, suspended, revoked, or none, pending, applied, failed";
+  return "expects unprovisioned, reserved, active, walled_garden, suspended, expired, revoked, or none, pending, "
+         "applied, failed";
 }
 
-std::string read_after(const std::string& text, store::PeerFilter& filter) {
-  const auto name = peer_name_from(text);
-  if (!name) return "expects TENANT/PEER";
-  filter.after_tenant = name->first;
-  filter.after_peer = name->second;
-  return {};
+std::string read_type(const std::string& text, store::PeerFilter& filter) {
+  filter.type = domain::peer_type_from(text);
+  return filter.type ? "" : "expects client, service or gateway";
 }
 
 void read_with(CLI::Option* option, std::string (*read)(const std::string&, store::PeerFilter&),
@@ -57,25 +57,22 @@ Action setup_peer_list(CLI::App& app) {
   const auto filter = std::make_shared<store::PeerFilter>();
   const auto raw = std::make_shared<std::array<std::string, 2>>();
   app.add_option("--tenant", filter->tenant, "Of this tenant")->type_name("TENANT");
+  app.add_option("--customer", filter->customer, "Of customers of this name")->type_name("CUSTOMER");
   app.add_option("--server", filter->server, "On this server")->type_name("SERVER");
   app.add_option("--subscriber", filter->subscriber, "Of subscribers of this name")->type_name("SUBSCRIBER");
   read_with(app.add_option("--status", (*raw)[0], "By entitlement or delivery")->type_name("STATUS"), read_status,
             filter);
-  read_with(app.add_option("--after", (*raw)[1], "Behind this one: the next page")->type_name("TENANT/PEER"),
-            read_after, filter);
+  read_with(app.add_option("--type", (*raw)[1], "client, service or gateway")->type_name("TYPE"), read_type, filter);
+  app.add_option("--plan", filter->plan, "Of this plan")->type_name("PLAN");
+  app.add_option("--region", filter->region, "On servers of this region")->type_name("REGION");
+  add_after(app, "TENANT/PEER", filter->after_tenant, filter->after_peer);
   add_limit(app, filter->limit);
   return [filter, raw](const Globals& globals) {
-    const auto database = open_database(globals);
-    if (!database) return database.error();
-    const int limit = filter->limit;
-    filter->limit += 1;  // one more, to know whether there is more
-    const auto found = store::QueryStore(*database).peers(*filter);
-    if (!found) return fail(found.error());
-    std::vector<Json> rows;
-    for (const store::PeerView& peer : *found) rows.push_back(row_of(peer));
-    end_page(rows, limit, kView);
-    print_list(globals.format, kView, rows);
-    return Exit::ok;
+    return print_page(globals, filter->limit, kView, [&](store::QueryStore& store, int most) {
+      store::PeerFilter page = *filter;
+      page.limit = most;
+      return store.peers(page);
+    });
   };
 }
 

@@ -1,20 +1,29 @@
+#include <unistd.h>
+
 #include <iostream>
 #include <memory>
 
 #include "files.hpp"
+#include "peerwright/base/seal.hpp"
 #include "peerwright/base/secret.hpp"
 #include "peerwright/wireguard/client_config.hpp"
 #include "peerwright/wireguard/key.hpp"
 #include "qr.hpp"
 #include "rows.hpp"
+#include "setup.hpp"
 
 namespace peerwright::cli {
 namespace {
+
+constexpr const char* kPresharedKeyPlaceholder = "REPLACE_WITH_THE_PRESHARED_KEY";
+constexpr const char* kUsualInterface = "wg-peerwright";
 
 struct Options {
   std::string peer;
   std::string private_key_file;
   std::string out;
+  std::string format = "wg";
+  std::string interface = kUsualInterface;
   bool force = false;
   bool qr = false;
 };
@@ -33,7 +42,44 @@ Result<Secret> read_private_key(const std::string& file, const domain::Peer& pee
   return key;
 }
 
-Result<Secret> render(const store::PeerDetail& detail, const Options& options) {
+// The peer's preshared key. Without the installation's encryption key it cannot be opened: a placeholder stands for it.
+Secret read_preshared_key(const Globals& globals, const domain::Peer& peer) {
+  if (peer.preshared_key_sealed.empty()) return {};
+  const auto config = configuration(globals, {"postgres"});
+  if (!config) return Secret(kPresharedKeyPlaceholder);
+  const auto open = [&]() -> Result<Secret> {
+    if (config->encryption.key_file.empty()) {
+      return permanent("encryption_key_missing", "encryption.key_file is not set", "name the worker's key file");
+    }
+    const auto key = read_secret_file(config->encryption.key_file);
+    if (!key) return tl::unexpected(key.error());
+    const auto sealer = Sealer::create(*key);
+    if (!sealer) return tl::unexpected(sealer.error());
+    return store::preshared_key_of(peer, *sealer);
+  };
+  auto opened = open();
+  if (opened) return *std::move(opened);
+  std::cerr << "note: a placeholder stands for the preshared key: " << opened.error().code << ": "
+            << printable(opened.error().message) << '\n';
+  return Secret(kPresharedKeyPlaceholder);
+}
+
+const std::vector<std::string>& dns_of(const store::PeerDetail& detail) {
+  if (!detail.view.peer.dns.empty()) return detail.view.peer.dns;
+  return detail.tenant_dns.empty() ? detail.server->server.dns : detail.tenant_dns;
+}
+
+// What the peer's owner needs, in the form that was asked for.
+Result<Secret> shaped(const wireguard::ClientConfig& config, const Options& options) {
+  if (options.format == "routeros") return wireguard::render_routeros(config, options.interface);
+  Secret text = wireguard::render_client_config(config);
+  if (options.format == "qr") return qr_code(text.reveal());
+  if (options.format == "png") return qr_png(text.reveal());
+  if (options.format == "svg") return qr_svg(text.reveal());
+  return text;
+}
+
+Result<Secret> render(const Globals& globals, const store::PeerDetail& detail, const Options& options) {
   const domain::Peer& peer = detail.view.peer;
   if (peer.stage != domain::Stage::provisioned || !detail.server || detail.view.addresses.empty()) {
     return permanent("peer_not_configurable",
@@ -50,37 +96,50 @@ Result<Secret> render(const store::PeerDetail& detail, const Options& options) {
   wireguard::ClientConfig config;
   config.private_key = *std::move(key);
   config.addresses = detail.view.addresses;
-  config.dns = server.dns;
-  if (server.mtu > 0) config.mtu = server.mtu;
+  config.dns = dns_of(detail);
+  const int mtu = peer.mtu > 0 ? peer.mtu : server.mtu;
+  if (mtu > 0) config.mtu = mtu;
+  config.preshared_key = read_preshared_key(globals, peer);
   config.server_public_key = server.public_key;
   config.endpoint = server.endpoint;
   config.routes = peer.client_routes;
   config.keepalive_seconds = peer.keepalive_seconds;
-  return wireguard::render_client_config(config);
+  return shaped(config, options);
 }
 
 Exit write_config(const Globals& globals, const Options& options) {
+  if (options.format == "png" && options.out.empty() && isatty(STDOUT_FILENO) != 0) {
+    return usage("a PNG file is no text for a terminal: say --out FILE, or redirect stdout");
+  }
   const auto detail = find_peer(globals, options.peer);
   if (!detail) return detail.error();
-  const auto text = render(*detail, options);
+  const auto text = render(globals, *detail, options);
   if (!text) return fail(text.error());
-  if (detail->view.peer.entitlement == domain::Entitlement::suspended) {
-    std::cerr << "note: the peer is suspended; the configuration works once it is resumed\n";
+  const domain::Entitlement entitlement = detail->view.peer.entitlement;
+  if (!domain::on_host(entitlement)) {
+    std::cerr << "note: the peer is " << name_of(entitlement)
+              << (entitlement == domain::Entitlement::suspended ? "; the configuration works once it is resumed\n"
+                                                                : "; the configuration does not work now\n");
   }
-  if (!options.out.empty()) {
-    if (auto written = write_private_file(options.out, text->reveal(), options.force); !written) {
-      return fail(written.error());
-    }
-    std::cerr << "wrote " << options.out << '\n';
-  }
-  if (options.qr) {
-    const auto code = qr_code(text->reveal());
-    if (!code) return fail(code.error());
-    std::cout << code->reveal();
-  } else if (options.out.empty()) {
+  if (options.out.empty()) {
     std::cout << text->reveal();
+    return Exit::ok;
   }
+  if (auto written = write_private_file(options.out, text->reveal(), options.force); !written) {
+    return fail(written.error());
+  }
+  std::cerr << "wrote " << options.out << '\n';
   return Exit::ok;
+}
+
+// --qr beside --out: the file in its form, and the code on stdout.
+Exit write_and_draw(const Globals& globals, const Options& options) {
+  Options drawing = options;
+  drawing.format = "qr";
+  drawing.out.clear();
+  if (options.out.empty()) return write_config(globals, drawing);
+  const Exit written = write_config(globals, options);
+  return written == Exit::ok ? write_config(globals, drawing) : written;
 }
 
 }  // namespace
@@ -91,11 +150,23 @@ Action setup_peer_config(CLI::App& app) {
   app.add_option("--private-key-file", options->private_key_file,
                  "The file of the client's private key (else a placeholder is written)")
       ->type_name("FILE");
+  app.add_option(
+         "--format", options->format,
+         "wg: a file for wg-quick; routeros: commands for RouterOS 7; qr: a code for a terminal; png, svg: a picture "
+         "of it")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"wg", "routeros", "qr", "png", "svg"}))
+      ->capture_default_str();
+  app.add_option("--interface", options->interface, "The interface's name in RouterOS")
+      ->type_name("NAME")
+      ->capture_default_str();
   app.add_option("--out", options->out, "Write a new file that only you may read, instead of stdout")
       ->type_name("FILE");
   app.add_flag("--force", options->force, "Replace the file of --out");
   app.add_flag("--qr", options->qr, "Draw a QR code on stdout, for the WireGuard app of a phone");
-  return [options](const Globals& globals) { return write_config(globals, *options); };
+  return [options](const Globals& globals) {
+    return options->qr ? write_and_draw(globals, *options) : write_config(globals, *options);
+  };
 }
 
 }  // namespace peerwright::cli

@@ -3,7 +3,6 @@
 #include "peerwright/base/clock.hpp"
 
 namespace peerwright::cli {
-namespace {
 
 Json or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
 Json or_null(const std::optional<Time>& time) { return time ? Json(rfc3339(*time)) : Json(); }
@@ -11,12 +10,17 @@ Json or_null(const std::optional<Time>& time) { return time ? Json(rfc3339(*time
 std::string word_of(const domain::Word& word) { return word.source + '/' + word.id; }
 
 Json row_of(const domain::Hold& hold) {
-  return {{"scope", name_of(hold.scope.kind)},
-          {"owner", hold.owner},
-          {"held", hold.held},
-          {"reason", or_null(hold.reason)},
-          {"cause", word_of(hold.word)}};
+  Json row{{"scope", name_of(hold.scope.kind)}, {"owner", hold.owner},         {"held", hold.held},
+           {"reason", or_null(hold.reason)},    {"cause", word_of(hold.word)}, {"level", name_of(hold.level)},
+           {"since", or_null(hold.since)}};
+  row["steps"] = Json::array();
+  for (const domain::HoldStep& step : hold.steps) {
+    row["steps"].push_back({{"level", name_of(step.level)}, {"at", rfc3339(step.at)}});
+  }
+  return row;
 }
+
+namespace {
 
 const char* state_of(const store::DeliveryView& delivery) {
   if (!delivery.due) return delivery.in_doubt ? "in doubt" : "proven";
@@ -86,15 +90,59 @@ Json row_of(const store::PeerView& view) {
           {"changed_at", rfc3339(peer.changed_at)},
           {"version", peer.version},
           {"generation", peer.generation},
-          {"applied_generation", peer.applied_generation}};
+          {"applied_generation", peer.applied_generation},
+          {"customer", or_null(view.customer)},
+          {"type", name_of(peer.type)},
+          {"plan", or_null(peer.plan)},
+          {"region", or_null(view.region)}};
 }
+
+namespace {
+
+Json settings_of(const domain::Peer& peer) {
+  return {{"name", or_null(peer.display_name)},
+          {"user_id", or_null(peer.user_id)},
+          {"endpoint", or_null(peer.endpoint)},
+          {"site_networks", peer.site_networks},
+          {"dns", peer.dns},
+          {"mtu", peer.mtu > 0 ? Json(peer.mtu) : Json()},
+          {"hub_keepalive_seconds", peer.hub_keepalive_seconds},
+          {"has_preshared_key", !peer.preshared_key_sealed.empty()},
+          {"expires_at", or_null(peer.expires_at)},
+          {"quota_bytes", peer.quota_bytes > 0 ? Json(peer.quota_bytes) : Json()},
+          {"over_quota", peer.over_quota},
+          {"reservation", or_null(name_of(peer.reservation))},
+          {"reserved_until", or_null(peer.reserved_until)},
+          {"provisioned_at", or_null(peer.provisioned_at)},
+          {"staged_key", or_null(peer.staged_key)},
+          {"staged_until", or_null(peer.staged_until)},
+          {"created_by", or_null(peer.created_by)}};
+}
+
+Json row_of(const store::RuntimeView& view) {
+  return {{"state", view.connectivity},
+          {"since", or_null(view.since)},
+          {"last_handshake_at", or_null(view.last_handshake_at)},
+          {"endpoint", or_null(view.endpoint)},
+          {"rx_bytes", view.rx_bytes},
+          {"tx_bytes", view.tx_bytes}};
+}
+
+}  // namespace
 
 Json row_of(const store::PeerDetail& detail) {
   Json row = row_of(detail.view);
   row["client_routes"] = detail.view.peer.client_routes;
   row["keepalive_seconds"] = detail.view.peer.keepalive_seconds;
+  row["settings"] = settings_of(detail.view.peer);
+  row["metadata"] = Json::parse(detail.view.peer.metadata, nullptr, false);
+  row["connectivity"] = detail.runtime ? row_of(*detail.runtime) : Json();
   row["holds"] = Json::array();
   for (const domain::Hold& hold : detail.holds) row["holds"].push_back(row_of(hold));
+  row["timers"] = Json::array();
+  for (const store::TimerView& timer : detail.timers) {
+    row["timers"].push_back({{"kind", name_of(timer.kind)}, {"due_at", rfc3339(timer.due_at)}});
+  }
   row["next"] = next_of(detail);
   return row;
 }
@@ -114,8 +162,54 @@ Json row_of(const store::ServerView& view) {
           {"proven_at", or_null(view.delivery.proven_at)},
           {"error_code", or_null(view.delivery.error_code)},
           {"push_number", view.delivery.push_number},
-          {"generation", server.generation}};
+          {"generation", server.generation},
+          {"owner", or_null(view.owner)},
+          {"region", or_null(server.region)},
+          {"state", name_of(server.state)},
+          {"maintenance", server.maintenance}};
 }
+
+namespace {
+
+Json ports_of(const std::vector<wireguard::PortUse>& uses) {
+  Json ports = Json::array();
+  for (const wireguard::PortUse& use : uses) {
+    const char* protocol = use.protocol == wireguard::RuleProtocol::tcp   ? "tcp"
+                           : use.protocol == wireguard::RuleProtocol::udp ? "udp"
+                                                                          : "any";
+    ports.push_back(std::string(protocol) + '/' + std::to_string(use.port));
+  }
+  return ports;
+}
+
+Json action_of(const std::optional<wireguard::RuleAction>& action) {
+  if (!action) return {};
+  return *action == wireguard::RuleAction::allow ? "allow" : "deny";
+}
+
+void add_settings(const store::ServerView& view, Json& row) {
+  const domain::Server& server = view.server;
+  row["owner"] = or_null(view.owner);
+  row["state"] = name_of(server.state);
+  row["maintenance"] = server.maintenance;
+  row["region"] = or_null(server.region);
+  row["location"] = or_null(server.location);
+  row["description"] = or_null(server.description);
+  row["listen_port"] = server.listen_port;
+  row["default_action"] = action_of(server.default_action);
+  row["tunnel_only_ports"] = ports_of(server.tunnel_only_ports);
+  row["masquerade"] = server.masquerade;
+  row["drift_policy"] = server.drift_policy;
+  row["post_up"] = or_null(server.post_up);
+  row["post_down"] = or_null(server.post_down);
+  row["metadata"] = Json::parse(server.metadata, nullptr, false);
+  row["key_since"] = or_null(server.key_since);
+  row["key_wanted"] = or_null(server.key_wanted);
+  row["created_by"] = or_null(server.created_by);
+  row["updated_by"] = or_null(server.updated_by);
+}
+
+}  // namespace
 
 Json row_of(const store::ServerDetail& detail) {
   const domain::Server& server = detail.view.server;
@@ -142,6 +236,7 @@ Json row_of(const store::ServerDetail& detail) {
            {"max_peers", server.max_peers},
            {"peers_by_entitlement", counts_of(detail.by_entitlement)},
            {"peers_by_delivery", counts_of(detail.by_delivery)}};
+  add_settings(detail.view, row);
   row["delivery"] = row_of(detail.view.delivery);
   return row;
 }
@@ -157,7 +252,9 @@ Json row_of(const store::DeadLetterView& view) {
           {"event_id", or_null(view.event_id)},
           {"event_type", or_null(view.event_type)},
           {"broker_time", rfc3339(view.broker_time)},
-          {"stored_at", rfc3339(view.stored_at)}};
+          {"stored_at", rfc3339(view.stored_at)},
+          {"state", view.state},
+          {"kept", view.kept}};
 }
 
 Json row_of(const store::AuditView& view) {

@@ -1,23 +1,23 @@
+#include "peer_settings.hpp"
 #include "peerwright/domain/events.hpp"
 #include "peerwright/domain/rules.hpp"
+#include "placement.hpp"
 
 namespace peerwright::domain {
 namespace {
 
-bool says_the_same(const PeerProvision& event, const Peer& peer, const State& state) {
-  const Server* server = peer.server_id ? state.server(*peer.server_id) : nullptr;
-  return peer.public_key == event.public_key && peer.subscriber == event.subscriber && server != nullptr &&
-         server->name == event.server && peer.description == event.description &&
-         peer.client_routes == event.client_routes &&
-         peer.keepalive_seconds == event.keepalive_seconds.value_or(server->keepalive_seconds);
+const std::string& key_of(const PeerProvision& event, const State& state) {
+  return event.public_key.empty() ? state.prepared.client_public_key : event.public_key;
 }
 
 Decision decide_again(const PeerProvision& event, const Peer& peer, const State& state) {
-  if (peer.public_key != event.public_key) {
+  const bool same_key =
+      event.public_key.empty() ? !peer.client_key_sealed.empty() : event.public_key == peer.public_key;
+  if (!same_key) {
     return rejected("peer_has_key", "the peer was provisioned with another key",
                     "send peer.rotate_key to give it a new one, or provision a peer of another name");
   }
-  if (!says_the_same(event, peer, state)) {
+  if (event.type != peer.type || !says_the_same(event.place, event.settings, peer, state)) {
     return rejected("peer_exists", "the peer was provisioned with other settings",
                     "send peer.update or peer.move to change it");
   }
@@ -27,65 +27,87 @@ Decision decide_again(const PeerProvision& event, const Peer& peer, const State&
   return decision;
 }
 
+Decision reservation_expired() {
+  return rejected("reservation_expired", "the peer's reservation has ended",
+                  "reserve again, or name a server or a region to get a place now");
+}
+
+// Counts the peer to another plan than the one that it was reserved with.
+std::optional<Decision> change_plan(const std::string& plan, Peer& peer, const State& state, Decision& decision) {
+  if (plan.empty() || plan == peer.plan) return std::nullopt;
+  if (auto refusal = refuse_plan(*state.tenant(peer.tenant_id), plan)) return refusal;
+  count_peer(peer, -1, state, decision);
+  peer.plan = plan;
+  count_peer(peer, 1, state, decision);
+  return std::nullopt;
+}
+
+// A reserved peer becomes a provisioned one: it keeps its place, also on a server that takes no new ones, and is
+// counted already.
+std::optional<Decision> activate(const PeerProvision& event, const Word& word, const State& state, Peer& peer,
+                                 Decision& decision) {
+  if (!names_its_place(event.place, peer, state)) {
+    return rejected("peer_reserved_elsewhere", "the peer is reserved with another server, region or address",
+                    "leave them out to get what was reserved, or send peer.move first");
+  }
+  if (peer.reserved_until && word.place.broker_time >= *peer.reserved_until) return reservation_expired();
+  auto sites = sites_said(event.settings);
+  if (!sites) return std::move(sites).error();
+  if (auto refusal = refuse_sites(*sites, *state.server(*peer.server_id), peer.id, state)) return refusal;
+  if (auto refusal = give_subscriber(event.place, cause_of(word), state, peer, decision)) return refusal;
+  if (auto refusal = change_plan(event.place.plan, peer, state, decision)) return refusal;
+  put_settings(event.settings, *sites, state.prepared, peer);
+  peer.word = word;
+  peer.reservation = Reservation::activated;
+  decision.timers.push_back({TimerKind::reservation, peer.id, {}, std::nullopt});
+  return std::nullopt;
+}
+
+std::optional<Decision> allocate(const PeerProvision& event, const Word& word, const State& state, Peer& peer,
+                                 Decision& decision) {
+  const bool is_placed = !event.place.server.empty() || !event.place.region.empty();
+  if (!is_placed && peer.reservation == Reservation::expired) return reservation_expired();
+  peer = blank(peer);
+  return admit(event.place, event.settings, word, state, peer, decision);
+}
+
 }  // namespace
 
 Refs refs_of(const PeerProvision& event) {
-  Refs refs;
-  refs.tenant = event.tenant;
-  refs.subscriber = event.subscriber;
-  refs.peer = event.peer;
-  refs.server = event.server;
+  Refs refs = refs_of_place(event.place, event.settings);
   refs.public_key = event.public_key;
   return refs;
 }
 
 Decision decide(const PeerProvision& event, const Word& word, const State& state) {
-  const Peer& before = *state.peer(event.tenant, event.peer);
+  const Peer& before = *state.peer(event.place.tenant, event.place.peer);
   if (before.stage == Stage::revoked) {
     return rejected("peer_revoked", "the peer was revoked, which is final", "provision a peer of another name");
   }
   if (auto refusal = refuse_by_order(word, before.word)) return *std::move(refusal);
-  if (before.stage == Stage::provisioned) return decide_again(event, before, state);
-
-  const Server* server = state.server(event.server);
-  if (server == nullptr || !server->word) {
-    return rejected("unknown_server", "there is no server " + event.server, "send server.register first");
+  const bool comparable = state.prepared.refusal.empty();
+  if (before.stage == Stage::provisioned && comparable) return decide_again(event, before, state);
+  const Tenant& tenant = *state.tenant(event.place.tenant);
+  if (auto refusal = refuse_secrets(event.public_key.empty(), event.settings, tenant, state)) {
+    return *std::move(refusal);
   }
   // The refusal is the same whoever holds the key: it must not tell one tenant about another.
-  if (state.key_taken(event.public_key)) {
+  const std::string& key = key_of(event, state);
+  if (state.key_taken(key)) {
     return rejected("key_unavailable", "the public key cannot be used", "make a new key pair on the client");
-  }
-  if (server->peer_count >= server->max_peers) {
-    return rejected("server_full", "the server has its " + std::to_string(server->max_peers) + " peers",
-                    "name another server, or raise max_peers with server.register");
-  }
-  Network network = *state.network(*server->network_id);
-  const auto offset = take_offset(network);
-  if (!offset) {
-    return rejected("addresses_exhausted", "the network " + network.name + " has no free address",
-                    "wait until quarantined addresses return, or use a server in another network");
   }
 
   Decision decision;
   Peer after = before;
+  auto refusal = before.stage == Stage::reserved ? activate(event, word, state, after, decision)
+                                                 : allocate(event, word, state, after, decision);
+  if (refusal) return *std::move(refusal);
   after.stage = Stage::provisioned;
-  const Subscriber* subscriber = event.subscriber.empty() ? nullptr : state.subscriber(event.tenant, event.subscriber);
-  if (subscriber != nullptr) {
-    after.subscriber_id = subscriber->id;
-    after.subscriber = subscriber->name;
-  }
-  after.server_id = server->id;
-  after.network_id = network.id;
-  after.address_offset = offset;
-  after.public_key = event.public_key;
-  after.description = event.description;
-  after.client_routes = event.client_routes;
-  after.keepalive_seconds = event.keepalive_seconds.value_or(server->keepalive_seconds);
-  after.word = word;
-  decision.networks.push_back(std::move(network));
-  Server counted = *server;
-  counted.peer_count += 1;
-  decision.servers.push_back(std::move(counted));
+  after.provisioned_at = state.now;
+  after.type = event.type;
+  after.public_key = key;
+  after.client_key_sealed = event.public_key.empty() ? state.prepared.client_key_sealed : std::string();
+  if (after.expires_at) decision.timers.push_back({TimerKind::expiry, after.id, {}, after.expires_at});
   settle_peer(std::move(after), state, cause_of(word), true, decision);
   return decision;
 }

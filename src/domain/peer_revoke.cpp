@@ -7,6 +7,7 @@ Refs refs_of(const PeerRevoke& event) {
   Refs refs;
   refs.tenant = event.tenant;
   refs.peer = event.peer;
+  refs.counts_tenant = true;
   return refs;
 }
 
@@ -20,12 +21,7 @@ Decision decide(const PeerRevoke& event, const Word& word, const State& state) {
     return decision;
   }
   Peer after = before;
-  after.stage = Stage::revoked;
-  if (const Server* server = after.server_id ? state.server(*after.server_id) : nullptr) {
-    Server counted = *server;
-    counted.peer_count -= 1;
-    decision.servers.push_back(std::move(counted));
-  }
+  revoke_peer(after, state, decision);
   settle_peer(std::move(after), state, cause_of(word), true, decision);
   return decision;
 }

@@ -1,8 +1,79 @@
-#include "json_writer.hpp"
+#include "audit_parts.hpp"
+#include "outbound_parts.hpp"
 #include "peerwright/events/outbound.hpp"
 
 namespace peerwright::events {
 namespace {
+
+constexpr std::int64_t kShape = 2;
+
+template <typename Thing>
+void write_all(JsonWriter& body, std::string_view name, const std::vector<Thing>& things) {
+  if (things.empty()) return;
+  body.begin_array(name);
+  for (const Thing& thing : things) {
+    body.begin_object();
+    write(body, thing);
+    body.end_object();
+  }
+  body.end_array();
+}
+
+void write_used_keys(JsonWriter& body, const domain::Decision& decision) {
+  if (decision.used_keys.empty()) return;
+  body.begin_array("used_keys");
+  for (const auto& [key, peer_id] : decision.used_keys) {
+    body.begin_object();
+    body.text("public_key", key);
+    body.number("peer_id", peer_id);
+    body.end_object();
+  }
+  body.end_array();
+}
+
+// To whom the change is carried on afterwards.
+void write_fan_outs(JsonWriter& body, const domain::Decision& decision) {
+  if (decision.fan_outs.empty() && decision.wider_fan_outs.empty()) return;
+  body.begin_array("fan_outs");
+  for (const auto& [subscriber_id, cause] : decision.fan_outs) {
+    body.begin_object();
+    body.text("kind", "subscriber");
+    body.number("id", subscriber_id);
+    body.text("cause", cause);
+    body.end_object();
+  }
+  for (const auto& [subject, cause] : decision.wider_fan_outs) {
+    body.begin_object();
+    body.text("kind", domain::name_of(subject.first));
+    body.number("id", subject.second);
+    body.text("cause", cause);
+    body.end_object();
+  }
+  body.end_array();
+}
+
+// After-images, one list per kind of thing; what stands as it stood may be among them.
+void write_changes(JsonWriter& body, const domain::Decision& decision) {
+  body.begin_object("changes");
+  write_all(body, "tenants", decision.tenants);
+  write_all(body, "customers", decision.customers);
+  write_all(body, "networks", decision.networks);
+  write_all(body, "servers", decision.servers);
+  write_all(body, "subscribers", decision.subscribers);
+  write_all(body, "peers", decision.peers);
+  write_all(body, "holds", decision.holds);
+  write_all(body, "removals", decision.removals);
+  write_all(body, "rules", decision.rules);
+  write_all(body, "meshes", decision.meshes);
+  write_all(body, "links", decision.links);
+  write_all(body, "timers", decision.timers);
+  write_all(body, "freed", decision.freed);
+  write_used_keys(body, decision);
+  write_fan_outs(body, decision);
+  body.end_object();
+}
+
+}  // namespace
 
 void write_place(JsonWriter& body, const domain::Place& place) {
   body.begin_object("place");
@@ -21,81 +92,18 @@ void write_word(JsonWriter& body, const domain::Word& word) {
   body.end_object();
 }
 
-template <typename Number>
-void write_if(JsonWriter& body, std::string_view name, const std::optional<Number>& number) {
-  if (number) body.number(name, *number);
-}
-
-void write(JsonWriter& body, const domain::Network& network) {
-  body.number("id", network.id);
-  body.text("network", network.name);
-  if (network.net4) body.text("ipv4", network.net4->text());
-  if (network.net6) body.text("ipv6", network.net6->text());
-  body.numbers("reserved_offsets", network.reserved);
-  body.number("next_offset", network.next_offset);
-  body.number("quarantine_seconds", network.quarantine_seconds);
-  if (network.word) write_word(body, *network.word);
-}
-
-void write(JsonWriter& body, const domain::Server& server) {
-  body.number("id", server.id);
-  body.text("server", server.name);
-  write_if(body, "network_id", server.network_id);
-  body.text("ssh_host", server.ssh_host);
-  body.number("ssh_port", server.ssh_port);
-  body.text("ssh_user", server.ssh_user);
-  body.text("ssh_host_key", server.ssh_host_key);
-  body.text_unless_empty("exec_prefix", server.exec_prefix);
-  body.text("interface", server.interface);
-  body.text("config_path", server.config_path);
-  body.text_unless_empty("public_key", server.public_key);
-  body.text("endpoint", server.endpoint);
-  body.number("mtu", server.mtu);
-  body.texts("dns", server.dns);
-  body.number("keepalive_seconds", server.keepalive_seconds);
-  body.number("max_peers", server.max_peers);
-  body.number("peers", server.peer_count);
-  body.number("generation", server.generation);
-  body.number("version", server.version);
-  if (server.word) write_word(body, *server.word);
-}
-
-void write(JsonWriter& body, const domain::Subscriber& subscriber) {
-  body.number("id", subscriber.id);
-  body.number("tenant_id", subscriber.tenant_id);
-  body.text("subscriber", subscriber.name);
-  body.number("version", subscriber.version);
-}
-
-void write(JsonWriter& body, const domain::Peer& peer) {
-  body.number("id", peer.id);
-  body.number("tenant_id", peer.tenant_id);
-  body.text("tenant", peer.tenant);
-  body.text("peer", peer.name);
-  body.text("stage", domain::name_of(peer.stage));
-  body.text("entitlement", domain::name_of(peer.entitlement));
-  write_if(body, "subscriber_id", peer.subscriber_id);
-  body.text_unless_empty("subscriber", peer.subscriber);
-  write_if(body, "server_id", peer.server_id);
-  write_if(body, "network_id", peer.network_id);
-  write_if(body, "address_offset", peer.address_offset);
-  body.text_unless_empty("public_key", peer.public_key);
-  body.text_unless_empty("description", peer.description);
-  body.texts("client_routes", peer.client_routes);
-  body.number("keepalive_seconds", peer.keepalive_seconds);
-  body.text("cause", peer.cause);
-  body.text("changed_at", rfc3339(peer.changed_at));
-  body.number("version", peer.version);
-  body.number("generation", peer.generation);
-  body.number("applied_generation", peer.applied_generation);
-  if (peer.word) write_word(body, *peer.word);
-}
-
 void write(JsonWriter& body, const domain::Hold& hold) {
   body.text("scope", domain::name_of(hold.scope.kind));
   body.number("scope_id", hold.scope.id);
   body.text("owner", hold.owner);
   body.flag("held", hold.held);
+  body.text("level", domain::name_of(hold.level));
+  if (!hold.steps.empty()) {
+    body.begin_array("steps");
+    for (const domain::HoldStep& step : hold.steps) write_step(body, {}, step);
+    body.end_array();
+  }
+  body.time("since", hold.since);
   body.text_unless_empty("reason", hold.reason);
   write_word(body, hold.word);
 }
@@ -105,57 +113,76 @@ void write(JsonWriter& body, const domain::Removal& removal) {
   body.text("public_key", removal.public_key);
   body.number("peer_id", removal.peer_id);
   body.flag("wanted_gone", removal.wanted_gone);
+  write_if(body, "network_id", removal.network_id);
+  write_if(body, "address_offset", removal.address_offset);
 }
 
-template <typename Thing>
-void write_all(JsonWriter& body, std::string_view name, const std::vector<Thing>& things) {
-  if (things.empty()) return;
-  body.begin_array(name);
-  for (const Thing& thing : things) {
-    body.begin_object();
-    write(body, thing);
-    body.end_object();
-  }
-  body.end_array();
+void write(JsonWriter& body, const domain::AccessRule& rule) {
+  body.number("id", rule.id);
+  body.number("tenant_id", rule.tenant_id);
+  body.text("rule", rule.name);
+  body.flag("active", rule.active);
+  write_if(body, "source_peer_id", rule.source_peer_id);
+  write_if(body, "dest_peer_id", rule.dest_peer_id);
+  body.number_unless_zero("dest_port", rule.dest_port);
+  body.text("dest_protocol", name_of(rule.dest_protocol));
+  body.text("action", name_of(rule.action));
+  body.number("priority", rule.priority);
+  if (rule.word) write_word(body, *rule.word);
 }
 
-// After-images, one list per kind of thing; what stands as it stood may be among them.
-void write_changes(JsonWriter& body, const domain::Decision& decision) {
-  body.begin_object("changes");
-  write_all(body, "networks", decision.networks);
-  write_all(body, "servers", decision.servers);
-  write_all(body, "subscribers", decision.subscribers);
-  write_all(body, "peers", decision.peers);
-  write_all(body, "holds", decision.holds);
-  write_all(body, "removals", decision.removals);
-  body.end_object();
+void write(JsonWriter& body, const domain::Mesh& mesh) {
+  body.number("id", mesh.id);
+  body.text("mesh", mesh.name);
+  body.flag("active", mesh.active);
+  write_members(body, "members", mesh.members);
+  body.number("version", mesh.version);
+  if (mesh.word) write_word(body, *mesh.word);
 }
 
-void write_subject(JsonWriter& body, const domain::Refs& refs) {
-  body.begin_object("subject");
-  body.text_unless_empty("tenant", refs.tenant);
-  body.text_unless_empty("subscriber", refs.subscriber);
-  body.text_unless_empty("peer", refs.peer);
-  body.text_unless_empty("server", refs.server);
-  body.text_unless_empty("network", refs.network);
-  body.end_object();
+void write(JsonWriter& body, const domain::NodeLink& link) {
+  body.number_unless_zero("id", link.id);
+  body.number("mesh_id", link.mesh_id);
+  body.number("server_id", link.server_id);
+  body.text("other", link.other);
+  write_if(body, "other_server_id", link.other_server_id);
+  body.text_unless_empty("public_key", link.public_key);
+  body.texts("allowed_ips", link.allowed_ips);
+  body.text_unless_empty("endpoint", link.endpoint);
+  body.number("keepalive_seconds", link.keepalive_seconds);
+  body.flag("wanted", link.wanted);
+  body.number("generation", link.generation);
 }
 
-}  // namespace
+void write(JsonWriter& body, const domain::Timer& timer) {
+  body.text("kind", domain::name_of(timer.kind));
+  body.number("subject_id", timer.subject_id);
+  body.text_unless_empty("owner", timer.owner);
+  body.time("due_at", timer.due_at);
+}
+
+void write(JsonWriter& body, const domain::FreedAddress& freed) {
+  body.number("network_id", freed.network_id);
+  body.number("address_offset", freed.address_offset);
+}
 
 std::string audit_body(const domain::Word& word, const std::string& type, const domain::Refs& refs,
                        const domain::Decision& decision) {
   JsonWriter body;
   body.begin_object();
+  body.number("version", kShape);
   body.text("source", word.source);
   body.text("id", word.id);
   if (word.sequence) body.number("sequence", *word.sequence);
   body.text("type", type);
-  write_subject(body, refs);
+  body.begin_object("subject");
+  write_names(body, refs);
+  body.end_object();
   body.text("outcome", domain::name_of(decision.outcome));
   body.text_unless_empty("code", decision.code);
   body.text_unless_empty("message", decision.message);
   body.text_unless_empty("remedy", decision.remedy);
+  body.text_unless_empty("alert", decision.alert);
   write_place(body, word.place);
   write_changes(body, decision);
   body.end_object();

@@ -10,15 +10,19 @@
 #include "peerwright/events/outbound.hpp"
 #include "read_envelope.hpp"
 #include "schema.hpp"
+#include "secrets.hpp"
 #include "text.hpp"
 
 namespace peerwright::events {
 namespace {
 
+constexpr const char* kKeyOfAll = "installation";
+
 using Decide = std::function<domain::Decision(const domain::Word&, const domain::State&)>;
 
 struct Bound {
   domain::Refs refs;
+  SecretsWanted secrets;
   Decide decide;
 };
 
@@ -39,7 +43,8 @@ Row row(const std::string& name, Result<Struct> (*decoder)(const Json&)) {
             auto event = decoder(data);
             if (!event) return tl::unexpected<Error>(std::move(event.error()));
             domain::Refs refs = domain::refs_of(*event);
-            return Bound{std::move(refs),
+            SecretsWanted secrets = secrets_of(*event);
+            return Bound{std::move(refs), std::move(secrets),
                          [event = *std::move(event)](const domain::Word& word, const domain::State& state) {
                            return domain::decide(event, word, state);
                          }};
@@ -49,14 +54,34 @@ Row row(const std::string& name, Result<Struct> (*decoder)(const Json&)) {
 // The catalogue.
 std::vector<Row> make_rows() {
   std::vector<Row> rows;
+  rows.push_back(row<domain::TenantSet>("tenant.set", decode_tenant_set));
+  rows.push_back(row<domain::TenantApprove>("tenant.approve", decode_tenant_approve));
   rows.push_back(row<domain::NetworkSet>("network.set", decode_network_set));
   rows.push_back(row<domain::ServerRegister>("server.register", decode_server_register));
+  rows.push_back(row<domain::ServerUpdate>("server.update", decode_server_update));
+  rows.push_back(row<domain::ServerDrain>("server.drain", decode_server_drain));
+  rows.push_back(row<domain::ServerMaintenance>("server.maintenance", decode_server_maintenance));
+  rows.push_back(row<domain::ServerRetire>("server.retire", decode_server_retire));
+  rows.push_back(row<domain::ServerRotateKey>("server.rotate_key", decode_server_rotate_key));
+  rows.push_back(row<domain::ServerReconcile>("server.reconcile", decode_server_reconcile));
+  rows.push_back(row<domain::ServerObserve>("server.observe", decode_server_observe));
+  rows.push_back(row<domain::ReservationCreate>("reservation.create", decode_reservation_create));
+  rows.push_back(row<domain::ReservationCleanup>("reservation.cleanup", decode_reservation_cleanup));
   rows.push_back(row<domain::PeerProvision>("peer.provision", decode_peer_provision));
+  rows.push_back(row<domain::PeerUpdate>("peer.update", decode_peer_update));
+  rows.push_back(row<domain::PeerMove>("peer.move", decode_peer_move));
+  rows.push_back(row<domain::PeerRotateKey>("peer.rotate_key", decode_peer_rotate_key));
   rows.push_back(row<domain::PeerHold>("peer.suspend", decode_peer_suspend));
   rows.push_back(row<domain::PeerHold>("peer.resume", decode_peer_resume));
   rows.push_back(row<domain::PeerRevoke>("peer.revoke", decode_peer_revoke));
   rows.push_back(row<domain::SubscriberHold>("subscriber.suspend", decode_subscriber_suspend));
   rows.push_back(row<domain::SubscriberHold>("subscriber.resume", decode_subscriber_resume));
+  rows.push_back(row<domain::SubscriberRevoke>("subscriber.revoke", decode_subscriber_revoke));
+  rows.push_back(row<domain::RuleSet>("rule.set", decode_rule_set));
+  rows.push_back(row<domain::RuleRemove>("rule.remove", decode_rule_remove));
+  rows.push_back(row<domain::MeshSet>("mesh.set", decode_mesh_set));
+  rows.push_back(row<domain::MeshSet>("link.set", decode_link_set));
+  rows.push_back(row<domain::MeshSet>("link.remove", decode_link_remove));
   return rows;
 }
 
@@ -83,7 +108,10 @@ Result<Event> decode_checked(const RawMessage& message) {
   event.payload_hash = hash_of(type, opened->data);
   event.envelope = std::move(opened->envelope);
   event.refs = std::move(bound->refs);
+  event.secrets = std::move(bound->secrets);
   event.key = key_of(event.refs);
+  // It speaks of all tenants: any key does, as long as it is one.
+  if (event.key.empty()) event.key = kKeyOfAll;
   event.decide = std::move(bound->decide);
   return event;
 }

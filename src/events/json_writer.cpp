@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <nlohmann/json.hpp>
 
 #include "text.hpp"
 
@@ -48,6 +49,29 @@ void JsonWriter::number(std::string_view name, std::int64_t value) {
 void JsonWriter::flag(std::string_view name, bool value) {
   separate(name);
   text_ += value ? "true" : "false";
+}
+
+void JsonWriter::number_unless_zero(std::string_view name, std::int64_t value) {
+  if (value != 0) number(name, value);
+}
+
+void JsonWriter::flag_if_set(std::string_view name, bool value) {
+  if (value) flag(name, value);
+}
+
+void JsonWriter::time(std::string_view name, const std::optional<Time>& value) {
+  if (value) text(name, rfc3339(*value));
+}
+
+void JsonWriter::texts_unless_empty(std::string_view name, const std::vector<std::string>& values) {
+  if (!values.empty()) texts(name, values);
+}
+
+void JsonWriter::object_text(std::string_view name, std::string_view json) {
+  if (json.empty() || json == "{}" || json.front() != '{') return;
+  if (json.find("\\u0000") != std::string_view::npos || !nlohmann::json::accept(json)) return;
+  separate(name);
+  text_ += json;
 }
 
 void JsonWriter::texts(std::string_view name, const std::vector<std::string>& values) {

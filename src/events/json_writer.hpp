@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "peerwright/base/clock.hpp"
 
 namespace peerwright::events {
 
@@ -23,9 +26,16 @@ class JsonWriter {
   void text(std::string_view name, std::string_view value);
   void text_unless_empty(std::string_view name, std::string_view value);
   void number(std::string_view name, std::int64_t value);
+  void number_unless_zero(std::string_view name, std::int64_t value);
   void flag(std::string_view name, bool value);
+  void flag_if_set(std::string_view name, bool value);
+  void time(std::string_view name, const std::optional<Time>& value);  // left out without one
   void texts(std::string_view name, const std::vector<std::string>& values);
+  void texts_unless_empty(std::string_view name, const std::vector<std::string>& values);
   void numbers(std::string_view name, const std::vector<std::int64_t>& values);
+
+  // An object that is JSON text already, as the database holds it; an empty one, and what is no object, is left out.
+  void object_text(std::string_view name, std::string_view json);
 
   // The text; the writer is of no more use.
   std::string take() { return std::move(text_); }

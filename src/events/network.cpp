@@ -40,6 +40,13 @@ Result<domain::NetworkSet> decode_network_set(const Json& data) {
     if (!address) return tl::unexpected<Error>(std::move(address.error()));
     event.reserved.push_back(*address);
   }
+  const auto forbidden = texts_in(data, "forbidden");
+  for (std::size_t i = 0; i < forbidden.size(); ++i) {
+    auto prefix = prefix_at(item_pointer("forbidden", i), forbidden[i]);
+    if (!prefix) return tl::unexpected<Error>(std::move(prefix.error()));
+    event.forbidden.push_back(prefix->network());
+  }
+  event.allow_public = flag_in(data, "allow_public", false);
   event.quarantine_seconds = int_in(data, "quarantine_seconds", kDefaultQuarantineSeconds);
   return event;
 }

@@ -1,6 +1,6 @@
 #include "peerwright/events/outbound.hpp"
 
-#include "json_writer.hpp"
+#include "outbound_parts.hpp"
 #include "text.hpp"
 
 namespace peerwright::events {
@@ -8,38 +8,6 @@ namespace {
 
 constexpr std::string_view kTypePrefix = "peerwright.";
 constexpr std::string_view kTypeSuffix = ".v1";
-
-// All but the body is stored as text too, so it is cleaned here; the writer sees to the body itself.
-Outbound outbound(std::string_view name, std::string_view id_rest, std::string_view key, JsonWriter body) {
-  std::string id(name);
-  id.append("/").append(id_rest);
-  std::string type(kTypePrefix);
-  type.append(name).append(kTypeSuffix);
-  return {cleaned(id), std::move(type), cleaned(key), body.take()};
-}
-
-std::string joined(std::string_view first, std::string_view second) {
-  std::string result(first);
-  return result.append("/").append(second);
-}
-
-// All that the client's own configuration needs but its private key.
-void write_client(JsonWriter& body, const domain::Peer& peer, const domain::Server& server,
-                  const std::vector<std::string>& addresses) {
-  body.begin_object("client");
-  body.text_unless_empty("server_public_key", server.public_key);
-  body.text("endpoint", server.endpoint);
-  body.texts("addresses", addresses);
-  body.texts("dns", server.dns);
-  if (server.mtu > 0) body.number("mtu", server.mtu);
-  body.texts("routes", peer.client_routes);
-  body.number("keepalive_seconds", peer.keepalive_seconds);
-  body.end_object();
-}
-
-bool may_configure(const domain::Peer& peer) {
-  return peer.entitlement == domain::Entitlement::active || peer.entitlement == domain::Entitlement::suspended;
-}
 
 // A source in an id: its own slashes would blur where it ends.
 std::string escaped(std::string_view source) {
@@ -56,74 +24,98 @@ std::string escaped(std::string_view source) {
   return result;
 }
 
+std::string key_without_tenant(const domain::Refs& refs) {
+  if (!refs.mesh.empty()) return refs.mesh;
+  if (!refs.server.empty()) return joined("server", refs.server);
+  return refs.network.empty() ? std::string() : joined("network", refs.network);
+}
+
 }  // namespace
 
-std::string key_of(const domain::Refs& refs) {
-  if (refs.tenant.empty()) {
-    if (!refs.server.empty()) return joined("server", refs.server);
-    return refs.network.empty() ? std::string() : joined("network", refs.network);
+// All but the body is stored as text too, so it is cleaned here; the writer sees to the body itself.
+Outbound outbound(std::string_view name, std::string_view id_rest, std::string_view key, JsonWriter body) {
+  std::string id(name);
+  id.append("/").append(id_rest);
+  std::string type(kTypePrefix);
+  type.append(name).append(kTypeSuffix);
+  return {cleaned(id), std::move(type), cleaned(key), body.take()};
+}
+
+std::string joined(std::string_view first, std::string_view second) {
+  std::string result(first);
+  return result.append("/").append(second);
+}
+
+const char* name_of(wireguard::RuleProtocol protocol) {
+  if (protocol == wireguard::RuleProtocol::tcp) return "tcp";
+  return protocol == wireguard::RuleProtocol::udp ? "udp" : "any";
+}
+
+const char* name_of(wireguard::RuleAction action) { return action == wireguard::RuleAction::allow ? "allow" : "deny"; }
+
+void write_garden(JsonWriter& body, std::string_view name, const std::vector<wireguard::GardenDestination>& garden) {
+  body.begin_array(name);
+  for (const wireguard::GardenDestination& destination : garden) {
+    body.begin_object();
+    body.text("to", destination.prefix);
+    body.text("protocol", name_of(destination.protocol));
+    body.number_unless_zero("port", destination.port);
+    body.end_object();
   }
-  if (!refs.subscriber.empty()) return joined(refs.tenant, refs.subscriber);
-  return refs.peer.empty() ? refs.tenant : joined(refs.tenant, refs.peer);
+  body.end_array();
 }
 
-Outbound peer_status(const domain::Peer& peer, const domain::Server* server, const domain::Network* network,
-                     std::int64_t latency_ms) {
-  const auto addresses = network != nullptr ? domain::addresses_of(peer, *network) : std::vector<std::string>();
-  JsonWriter body;
-  body.begin_object();
-  body.text("tenant", peer.tenant);
-  body.text("peer", peer.name);
-  body.text_unless_empty("subscriber", peer.subscriber);
-  body.text("entitlement", domain::name_of(peer.entitlement));
-  body.text("delivery", domain::name_of(peer.delivery()));
-  if (server != nullptr) body.text("server", server->name);
-  body.texts("addresses", addresses);
-  body.text_unless_empty("public_key", peer.public_key);
-  body.number("generation", peer.generation);
-  body.number("version", peer.version);
-  body.text("cause", peer.cause);
-  body.text("changed_at", rfc3339(peer.changed_at));
-  if (latency_ms >= 0) body.number("latency_ms", latency_ms);
-  if (server != nullptr && may_configure(peer)) write_client(body, peer, *server, addresses);
-  body.end_object();
-  const std::string subject = joined(peer.tenant, peer.name);
-  // The peer's own key, which never changes: with the subscriber's, which it may get only with its provision, its
-  // statuses would lie in two partitions and have no order.
-  return outbound("peer.status", joined(subject, std::to_string(peer.version)), subject, std::move(body));
+void write_ports(JsonWriter& body, std::string_view name, const std::vector<wireguard::PortUse>& ports) {
+  body.begin_array(name);
+  for (const wireguard::PortUse& use : ports) {
+    body.begin_object();
+    body.number("port", use.port);
+    body.text("protocol", name_of(use.protocol));
+    body.end_object();
+  }
+  body.end_array();
 }
 
-Outbound subscriber_status(const std::string& tenant, const domain::Subscriber& subscriber, bool held,
-                           const std::string& cause) {
-  JsonWriter body;
-  body.begin_object();
-  body.text("tenant", tenant);
-  body.text("subscriber", subscriber.name);
-  body.text("entitlement", domain::name_of(held ? domain::Entitlement::suspended : domain::Entitlement::active));
-  body.number("version", subscriber.version);
-  body.text("cause", cause);
-  body.end_object();
-  const std::string subject = joined(tenant, subscriber.name);
-  return outbound("subscriber.status", joined(subject, std::to_string(subscriber.version)), subject, std::move(body));
+void write_members(JsonWriter& body, std::string_view name, const std::vector<domain::MeshMember>& members) {
+  body.begin_array(name);
+  for (const domain::MeshMember& member : members) {
+    body.begin_object();
+    body.text(member.managed ? "server" : "name", member.name);
+    body.text_unless_empty("public_key", member.public_key);
+    body.text_unless_empty("endpoint", member.endpoint);
+    body.texts("allowed_ips", member.allowed_ips);
+    body.number("keepalive_seconds", member.keepalive_seconds);
+    body.end_object();
+  }
+  body.end_array();
 }
 
-Outbound server_status(const domain::Server& server, const std::string& cause, const domain::Network* network) {
-  JsonWriter body;
-  body.begin_object();
-  body.text("server", server.name);
-  if (network != nullptr) body.text("network", network->name);
-  body.flag("registered", server.word.has_value());
-  body.text_unless_empty("interface", server.interface);
-  body.text_unless_empty("endpoint", server.endpoint);
-  body.text_unless_empty("public_key", server.public_key);
-  body.number("generation", server.generation);
-  body.number("version", server.version);
-  body.number("peers", server.peer_count);
-  body.number("max_peers", server.max_peers);
-  body.text("cause", cause);
+void write_names(JsonWriter& body, const domain::Refs& refs) {
+  body.text_unless_empty("tenant", refs.tenant);
+  body.text_unless_empty("customer", refs.customer);
+  body.text_unless_empty("subscriber", refs.subscriber);
+  body.text_unless_empty("peer", refs.peer);
+  body.text_unless_empty("rule", refs.rule);
+  body.text_unless_empty("server", refs.server);
+  body.text_unless_empty("region", refs.region);
+  body.text_unless_empty("network", refs.network);
+  body.text_unless_empty("mesh", refs.mesh);
+}
+
+void write_step(JsonWriter& body, std::string_view name, const domain::HoldStep& step) {
+  body.begin_object(name);
+  body.text("level", domain::name_of(step.level));
+  body.text("at", rfc3339(step.at));
   body.end_object();
-  return outbound("server.status", joined(server.name, std::to_string(server.version)), joined("server", server.name),
-                  std::move(body));
+}
+
+std::string key_of(const domain::Refs& refs) {
+  if (!refs.key.empty()) return refs.key;
+  if (refs.tenant.empty()) return key_without_tenant(refs);
+  for (const std::string* name : {&refs.subscriber, &refs.peer, &refs.customer}) {
+    if (!name->empty()) return joined(refs.tenant, *name);
+  }
+  return refs.tenant;
 }
 
 Outbound rejected(const domain::Word& word, const std::string& type, const domain::Refs& refs,
@@ -137,11 +129,7 @@ Outbound rejected(const domain::Word& word, const std::string& type, const domai
   body.text("code", decision.code);
   body.text("message", decision.message);
   body.text("remedy", decision.remedy);
-  body.text_unless_empty("tenant", refs.tenant);
-  body.text_unless_empty("subscriber", refs.subscriber);
-  body.text_unless_empty("peer", refs.peer);
-  body.text_unless_empty("server", refs.server);
-  body.text_unless_empty("network", refs.network);
+  write_names(body, refs);
   body.end_object();
   return outbound("rejected", joined(escaped(word.source), word.id), key_of(refs), std::move(body));
 }

@@ -31,6 +31,8 @@ namespace {
 using Adapter = valijson::adapters::NlohmannJsonAdapter;
 using Violation = valijson::ValidationResults::Error;
 
+constexpr std::size_t kMaxIndexDigits = 9;
+
 // Reused, for it caches the compiled patterns (a new one costs twenty times the validation), and one per thread, for
 // the cache is not locked.
 valijson::Validator& validator() {
@@ -67,15 +69,54 @@ Violation deepest(const valijson::ValidationResults& results) {
 const Json& node_at(const Json& schema, const std::vector<std::string>& steps) {
   const Json* node = &schema;
   for (const std::string& step : steps) {
+    const auto members = node->find("properties");
+    const auto others = node->find("additionalProperties");
     if (const auto items = node->find("items"); items != node->end()) {
       node = &*items;
-      continue;
+    } else if (members != node->end() && members->contains(step)) {
+      node = &members->at(step);
+    } else if (others != node->end() && others->is_object()) {
+      node = &*others;
+    } else {
+      break;
     }
-    const auto members = node->find("properties");
-    if (members == node->end() || !members->contains(step)) break;
-    node = &members->at(step);
   }
   return *node;
+}
+
+// The words of an array with something between them; a single text stays what it is.
+std::string joined(const Json& texts, std::string_view between) {
+  if (texts.is_string()) return texts.get<std::string>();
+  std::string result;
+  for (const Json& text : texts) {
+    if (!result.empty()) result += between;
+    result += text.is_string() ? text.get<std::string>() : text.dump();
+  }
+  return result;
+}
+
+bool has_all(const Json& data, const Json& names) {
+  return std::all_of(names.begin(), names.end(), [&](const Json& name) { return data.contains(name); });
+}
+
+// What is wrong with a combination of members: rules "oneOf" and "not" over "required", alone or in "allOf". The
+// library says only that some rule is broken. Empty: none of these is.
+std::string combination(const Json& rule, const Json& data) {
+  if (!data.is_object()) return {};
+  if (const auto not_all = rule.find("not"); not_all != rule.end() && has_all(data, not_all->at("required"))) {
+    return "has both " + joined(not_all->at("required"), " and ") + ", of which only one can be";
+  }
+  if (const auto one_of = rule.find("oneOf"); one_of != rule.end()) {
+    std::string names;
+    for (const Json& choice : *one_of) names += (names.empty() ? "" : ", ") + joined(choice.at("required"), " and ");
+    const auto fitting = std::count_if(one_of->begin(), one_of->end(),
+                                       [&](const Json& choice) { return has_all(data, choice.at("required")); });
+    if (fitting != 1) return "needs exactly one of " + names;
+  }
+  for (const Json& part : rule.value("allOf", Json::array())) {
+    if (std::string found = combination(part, data); !found.empty()) return found;
+  }
+  return {};
 }
 
 // "1 to 128", or "44", as the schema bounds it there; the lower bound may be absent.
@@ -97,14 +138,33 @@ std::string words(const std::string& description, const Json& node) {
   const auto says = [&](std::string_view part) { return description.find(part) != std::string::npos; };
   // First, for no other text holds anything that the sender wrote.
   if (says("could not be validated")) return "has an unknown member " + named(description, description.find(": "));
-  if (says("Missing required")) return "has no member " + named(description, 0);
+  if (says("Missing required") || says("Missing dependency")) return "has no member " + named(description, 0);
   if (says("'pattern'")) return "does not match " + node.value("pattern", "its pattern");
-  if (says("'type'")) return "is not of type " + node.value("type", "");
+  if (says("'type'")) return "is not of type " + joined(node.value("type", Json("")), " or ");
+  if (says("enum values")) return "is none of " + joined(node.value("enum", Json::array()), ", ");
   if (says("Expected number")) return "is not from " + bounds(node, "minimum", "maximum");
   if (says("String should be")) return "does not have " + bounds(node, "minLength", "maxLength") + " characters";
   if (says("Array should")) return "does not have " + bounds(node, "minItems", "maxItems") + " items";
+  if (says("Object should")) return "does not have " + bounds(node, "minProperties", "maxProperties") + " members";
   if (says("anyOf")) return "has none of the alternatives that are needed";
   return description;
+}
+
+// The value that the steps lead to; null where there is none.
+const Json& value_at(const Json& data, const std::vector<std::string>& steps) {
+  static const Json kNone;
+  const Json* value = &data;
+  for (const std::string& step : steps) {
+    if (value->is_object() && value->contains(step)) {
+      value = &value->at(step);
+    } else if (value->is_array() && step.find_first_not_of("0123456789") == std::string::npos &&
+               step.size() < kMaxIndexDigits && std::stoul(step) < value->size()) {
+      value = &(*value)[std::stoul(step)];
+    } else {
+      return kNone;
+    }
+  }
+  return *value;
 }
 
 }  // namespace
@@ -140,7 +200,12 @@ Error Schema::explain(const Json& data) const {
   for (const std::string& step : steps) append_pointer(pointer, step);
   const Json& node = node_at(parts_->json, steps);
   const std::string where = pointer.empty() ? "the data" : shortened(pointer, kMaxNamedBytes);
-  return {"schema_violation", where + ": " + shortened(words(violation.description, node), kMaxNamedBytes),
+  std::string what = words(violation.description, node);
+  // What the library says last where a combination is broken is of no use to anybody.
+  if (what == violation.description) {
+    if (std::string better = combination(node, value_at(data, steps)); !better.empty()) what = std::move(better);
+  }
+  return {"schema_violation", where + ": " + shortened(what, kMaxNamedBytes),
           node.value("description", "") + " (schemas/" + parts_->name + ")", Retry::never};
 }
 

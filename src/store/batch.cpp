@@ -1,7 +1,6 @@
 #include "batch.hpp"
 
 #include <algorithm>
-#include <array>
 #include <stdexcept>
 
 #include "peerwright/domain/rules.hpp"
@@ -9,14 +8,7 @@
 namespace peerwright::store {
 namespace {
 
-using domain::Id;
-
-template <typename Names>
-std::string text_array(const Names& names) {
-  Column column;
-  for (const auto& name : names) column.add(std::string_view(name));
-  return column.text();
-}
+constexpr const char* kUnknownType = "unknown_type";
 
 std::string place_of(const Arrival& arrival) {
   return arrival.topic + '/' + std::to_string(arrival.partition) + '/' + std::to_string(arrival.offset);
@@ -24,30 +16,36 @@ std::string place_of(const Arrival& arrival) {
 
 }  // namespace
 
-struct Batch::Wanted {
-  Ids subscribers, networks, servers, peers;
-  std::map<Id, std::array<std::optional<Id>, 3>> pointers;  // peer -> subscriber, server, network
-};
+Batch::Batch(Tx& tx, const Sealer& sealer, const KnownTenants& known, std::span<const Arrival> arrivals,
+             std::span<const Cursor> cursors)
+    : tx_(tx), sealer_(sealer), known_(known), arrivals_(arrivals), cursors_(cursors), speaker_(&sealer) {
+  if (cursors_.empty()) read_clock();
+}
 
-Batch::Batch(Tx& tx, const Sealer& sealer, std::span<const Arrival> arrivals, std::span<const Cursor> cursors)
-    : tx_(tx), sealer_(sealer), arrivals_(arrivals), cursors_(cursors) {
-  state_.now = time_from_micros(int_at(tx_.run("intake_now")[0], 0));
+void Batch::read_clock() {
+  const auto row = tx_.run("intake_clock")[0];
+  state_.now = time_from_micros(int_at(row, 0));
+  clock_offset_ = std::chrono::microseconds(int_at(row, 1));
+  anything_kept_ = bool_at(row, 2);
+  for (const Arrival& arrival : arrivals_) place_time_[&arrival] = arrival.broker_time;
 }
 
 bool Batch::lock_partitions() {
-  Column topic, number;
-  for (const Cursor& cursor : cursors_) {
-    topic.add(cursor.topic);
-    number.add(std::int64_t{cursor.partition});
-  }
+  RowWriter partitions;
+  for (const Cursor& cursor : cursors_) partitions.add(cursor.topic).add(cursor.partition).end_row();
   std::map<std::pair<std::string, std::int32_t>, std::int64_t> stored;
-  for (const auto& row : tx_.run("intake_lock_partitions", topic.text(), number.text())) {
-    const auto partition = static_cast<std::int32_t>(int_at(row, 1));
-    stored[{text_at(row, 0), partition}] = int_at(row, 2);
-    const auto cursor = std::find_if(cursors_.begin(), cursors_.end(), [&](const Cursor& c) {
-      return c.partition == partition && c.topic == text_at(row, 0);
-    });
-    if (cursor != cursors_.end()) last_time_[{cursor->topic, partition}] = time_from_micros(int_at(row, 3));
+  for (const auto& row : partitions.run(tx_, "intake_lock_partitions")) {
+    RowReader read(row);
+    const std::string topic = read.text();
+    const auto partition = static_cast<std::int32_t>(read.number());
+    stored[{topic, partition}] = read.number();
+    const auto cursor = std::find_if(cursors_.begin(), cursors_.end(),
+                                     [&](const Cursor& c) { return c.partition == partition && c.topic == topic; });
+    const Time last = read.time();
+    if (cursor != cursors_.end()) last_time_[{cursor->topic, partition}] = last;
+    state_.now = read.time();
+    clock_offset_ = std::chrono::microseconds(read.number());
+    anything_kept_ = read.flag();
   }
   for (const Cursor& cursor : cursors_) {
     const auto found = stored.find({cursor.topic, cursor.partition});
@@ -63,8 +61,10 @@ bool Batch::lock_partitions() {
 
 domain::Word Batch::word_of(const Arrival& arrival) const {
   const events::Envelope& envelope = arrival.event->envelope;
-  return {
-      envelope.source, envelope.id, envelope.sequence, {place_time_.at(&arrival), arrival.partition, arrival.offset}};
+  return {envelope.source,
+          envelope.id,
+          envelope.sequence,
+          {place_time_.at(&arrival) + clock_offset_, arrival.partition, arrival.offset}};
 }
 
 void Batch::sort_out() {
@@ -72,13 +72,18 @@ void Batch::sort_out() {
   std::vector<const Arrival*> again;
   for (const Arrival& arrival : arrivals_) {
     if (!arrival.event) {
-      bury(arrival, arrival.refusal);
+      arrival.refusal.code == kUnknownType ? keep(arrival, arrival.refusal) : bury(arrival, arrival.refusal);
       continue;
     }
     if (arrival.verdict) {
       // Who may not speak must not use up an id that belongs to somebody else: the offset alone keeps it from
       // repeating.
       fresh_.push_back(&arrival);
+      continue;
+    }
+    if (waits_for_kept(arrival)) {
+      keep(arrival, {"waits_for_kept", "an earlier event of this subject is kept for a newer version",
+                     "run a newer version, or discard the earlier event", Retry::never});
       continue;
     }
     const bool is_first =
@@ -90,27 +95,22 @@ void Batch::sort_out() {
 }
 
 void Batch::sort_by_inbox(const FirstByName& first, const std::vector<const Arrival*>& again) {
-  Column source, id, hash;
+  RowWriter rows;
   for (const auto& [name, arrival] : first) {
-    source.add(name.first);
-    id.add(name.second);
-    hash.add(hex_of(arrival->event->payload_hash));
+    rows.add(name.first).add(name.second).add(hex_of(arrival->event->payload_hash)).end_row();
   }
   std::set<std::pair<std::string, std::string>> fresh;
-  for (const auto& row : tx_.run("intake_inbox_insert", source.text(), id.text(), hash.text())) {
-    fresh.emplace(text_at(row, 0), text_at(row, 1));
-  }
-  Column known_source, known_id;
+  for (const auto& row : rows.run(tx_, "intake_inbox_insert")) fresh.emplace(text_at(row, 0), text_at(row, 1));
+  RowWriter known;
   for (const auto& [name, arrival] : first) {
     if (fresh.contains(name)) {
       fresh_.push_back(arrival);
     } else {
-      known_source.add(name.first);
-      known_id.add(name.second);
+      known.add(name.first).add(name.second).end_row();
     }
   }
-  if (!known_source.empty()) {
-    for (const auto& row : tx_.run("intake_inbox_known", known_source.text(), known_id.text())) {
+  if (!known.empty()) {
+    for (const auto& row : known.run(tx_, "intake_inbox_known")) {
       absorb_or_bury(*first.at({text_at(row, 0), text_at(row, 1)}), text_at(row, 2));
     }
   }
@@ -130,7 +130,53 @@ void Batch::absorb_or_bury(const Arrival& arrival, const std::string& known_hash
                  "give every event an id of its own; a repetition has to be the same to the letter", Retry::never});
 }
 
+bool Batch::waits_for_kept(const Arrival& arrival) {
+  if (anything_kept_ && !kept_loaded_) {
+    kept_loaded_ = true;
+    for (const auto& row : tx_.run("kept_subjects")) {
+      RowReader read(row);
+      std::pair<std::string, std::string> subject{read.text(), read.text()};
+      if (subject.first.empty() && subject.second.empty()) continue;  // of nobody knows whom
+      domain::Place place{read.time(), 0, 0};
+      place.partition = static_cast<std::int32_t>(read.number());
+      place.offset = read.number();
+      const auto [known, is_new] = kept_.try_emplace(std::move(subject), place);
+      if (!is_new) known->second = std::min(known->second, place);
+    }
+  }
+  if (kept_.empty() || !is_configuration(arrival.event->envelope.type)) return false;
+  const Concerned concerned = concerned_by(arrival.event->refs);
+  const auto found =
+      kept_.find({concerned.tenant, concerned.subjects.empty() ? std::string() : concerned.subjects.front()});
+  if (found == kept_.end()) return false;
+  const domain::Place mine{place_time_.at(&arrival), arrival.partition, arrival.offset};
+  return found->second < mine;
+}
+
+void Batch::keep(const Arrival& arrival, const Error& why) {
+  waits_ = true;
+  if (cursors_.empty()) {
+    if (!arrival.event) refused_ = why;
+    return;
+  }
+  const Concerned concerned =
+      arrival.event ? concerned_by(arrival.event->refs) : concerned_by(arrival.raw, arrival.key);
+  if (!concerned.tenant.empty() || !concerned.subjects.empty()) {
+    const domain::Place place{place_time_.at(&arrival), arrival.partition, arrival.offset};
+    kept_.try_emplace({concerned.tenant, concerned.subjects.empty() ? std::string() : concerned.subjects.front()},
+                      place);
+  }
+  put_away(arrival, why, true);
+  ++report_.kept;
+  ++report_.kept_codes[why.code];
+}
+
 void Batch::bury(const Arrival& arrival, const Error& why) {
+  if (cursors_.empty()) {
+    refused_ = why;
+    return;
+  }
+  put_away(arrival, why, false);
   events::DeadLetter letter;
   letter.topic = arrival.topic;
   letter.partition = arrival.partition;
@@ -145,212 +191,77 @@ void Batch::bury(const Arrival& arrival, const Error& why) {
   letter.remedy = why.remedy;
   letter.size_bytes = arrival.raw.payload.size();
   messages_.say("dead_letter", events::dead_letter(letter));
-
-  const std::string place = "dead_letters/" + place_of(arrival);
-  dead_[0].add(arrival.topic);
-  dead_[1].add(std::int64_t{arrival.partition});
-  dead_[2].add(arrival.offset);
-  dead_[3].add(micros_of(arrival.broker_time));
-  dead_[4].add(sender.source);
-  dead_[5].add(sender.id);
-  dead_[6].add(sender.type);
-  dead_[7].add(why.code);
-  dead_[8].add(why.message);
-  dead_[9].add(hex_of(sealer_.seal(pack_original(arrival.key, arrival.raw), place)));
   ++report_.dead_letters;
   ++report_.dead_letter_codes[why.code];
 }
 
-void Batch::make_identities() {
-  std::set<std::string> tenants, networks, servers;
-  for (const Arrival* arrival : fresh_) {
-    if (arrival->verdict) continue;
-    const domain::Refs& refs = arrival->event->refs;
-    named_.push_back(&refs);
-    if (!refs.tenant.empty()) tenants.insert(refs.tenant);
-    if (refs.makes_network) networks.insert(refs.network);
-    if (refs.makes_server) servers.insert(refs.server);
-  }
-  if (!tenants.empty()) {
-    const std::string names = text_array(tenants);
-    tx_.run("intake_tenants_insert", names);
-    for (const auto& row : tx_.run("intake_tenants", names)) {
-      state_.load(domain::Tenant{int_at(row, 0), text_at(row, 1)});
-    }
-  }
-  std::set<std::pair<Id, std::string>> subscribers, peers;
-  for (const domain::Refs* refs : named_) {
-    if (refs->tenant.empty()) continue;
-    const Id tenant_id = state_.tenant(std::string_view(refs->tenant))->id;
-    if (!refs->subscriber.empty()) subscribers.emplace(tenant_id, refs->subscriber);
-    if (!refs->peer.empty()) peers.emplace(tenant_id, refs->peer);
-  }
-  const auto insert = [&](const char* name, const std::set<std::pair<Id, std::string>>& rows) {
-    if (rows.empty()) return;
-    Column tenant, subject;
-    for (const auto& [tenant_id, text] : rows) {
-      tenant.add(tenant_id);
-      subject.add(text);
-    }
-    tx_.run(name, tenant.text(), subject.text());
-  };
-  insert("intake_subscribers_insert", subscribers);
-  if (!networks.empty()) tx_.run("intake_networks_insert", text_array(networks));
-  if (!servers.empty()) tx_.run("intake_servers_insert", text_array(servers));
-  insert("intake_peers_insert", peers);
-}
-
-void Batch::find_subjects(Wanted& wanted) {
-  Column subscriber_tenant, subscriber_name, peer_tenant, peer_name;
-  std::set<std::string> servers, networks;
-  for (const domain::Refs* refs : named_) {
-    if (!refs->server.empty()) servers.insert(refs->server);
-    if (!refs->network.empty()) networks.insert(refs->network);
-    if (refs->tenant.empty()) continue;
-    const Id tenant_id = state_.tenant(std::string_view(refs->tenant))->id;
-    if (!refs->subscriber.empty()) {
-      subscriber_tenant.add(tenant_id);
-      subscriber_name.add(refs->subscriber);
-    }
-    if (!refs->peer.empty()) {
-      peer_tenant.add(tenant_id);
-      peer_name.add(refs->peer);
-    }
-  }
-  if (!subscriber_name.empty()) {
-    for (const auto& row : tx_.run("intake_subscribers_find", subscriber_tenant.text(), subscriber_name.text())) {
-      wanted.subscribers.push_back(int_at(row, 0));
-    }
-  }
-  if (!peer_name.empty()) {
-    for (const auto& row : tx_.run("intake_peers_find", peer_tenant.text(), peer_name.text())) {
-      wanted.peers.push_back(int_at(row, 0));
-      auto& pointers = wanted.pointers[int_at(row, 0)];
-      pointers = {maybe_int_at(row, 1), maybe_int_at(row, 2), maybe_int_at(row, 3)};
-      if (pointers[0]) wanted.subscribers.push_back(*pointers[0]);
-      if (pointers[1]) wanted.servers.push_back(*pointers[1]);
-      if (pointers[2]) wanted.networks.push_back(*pointers[2]);
-    }
-  }
-  if (!networks.empty()) {
-    for (const auto& row : tx_.run("intake_networks_find", text_array(networks))) {
-      wanted.networks.push_back(int_at(row, 0));
-    }
-  }
-  normalise(wanted.servers);
-  if (!servers.empty() || !wanted.servers.empty()) {
-    for (const auto& row : tx_.run("intake_servers_find", text_array(servers), array_of(wanted.servers))) {
-      wanted.servers.push_back(int_at(row, 0));
-      if (const auto network = maybe_int_at(row, 1)) wanted.networks.push_back(*network);
-    }
-  }
-  normalise(wanted.subscribers);
-  normalise(wanted.networks);
-  normalise(wanted.servers);
-  normalise(wanted.peers);
-}
-
-void Batch::lock_and_load() {
-  if (named_.empty()) return;
-  Wanted wanted;
-  find_subjects(wanted);
-  lock_subscribers(tx_, wanted.subscribers, state_);
-  lock_networks(tx_, wanted.networks, state_);
-  lock_servers(tx_, wanted.servers, state_);
-  for (const Id server_id : wanted.servers) {
-    const domain::Server* server = state_.server(server_id);
-    if (server->network_id && state_.network(*server->network_id) == nullptr) {
-      throw pqxx::transaction_rollback("a server got its network while it was being locked");
-    }
-  }
-  for (const domain::Peer& peer : lock_peers(tx_, wanted.peers, state_)) {
-    const auto& pointers = wanted.pointers.at(peer.id);
-    if (pointers[0] != peer.subscriber_id || pointers[1] != peer.server_id || pointers[2] != peer.network_id) {
-      // Somebody gave the peer another home between the look and the lock: what hangs on it is not locked.
-      throw pqxx::transaction_rollback("a peer moved while it was being locked");
-    }
-  }
-  load_holds(tx_, wanted.subscribers, wanted.peers, state_);
-  std::set<std::string> keys;
-  for (const domain::Refs* refs : named_) {
-    if (!refs->public_key.empty()) keys.insert(refs->public_key);
-  }
-  if (!keys.empty()) {
-    for (const auto& row : tx_.run("intake_keys_taken", text_array(keys))) state_.load_taken_key(text_at(row, 0));
-  }
-  load_free_offsets();
-}
-
-void Batch::load_free_offsets() {
-  std::map<Id, std::int64_t> demand;  // network -> provisions in this batch
-  for (const domain::Refs* refs : named_) {
-    if (refs->public_key.empty()) continue;
-    const domain::Server* server = state_.server(std::string_view(refs->server));
-    if (server != nullptr && server->network_id) ++demand[*server->network_id];
-  }
-  Column id, most;
-  for (const auto& [network_id, count] : demand) {
-    const domain::Network* network = state_.network(network_id);
-    if (network == nullptr) continue;
-    const std::int64_t most_wanted = count + static_cast<std::int64_t>(network->reserved.size());
-    if (network->next_offset + most_wanted < domain::offsets_of(*network)) continue;
-    id.add(network_id);
-    most.add(most_wanted);
-  }
-  if (id.empty()) return;
-  std::map<Id, domain::Network> filled;
-  for (const auto& row : tx_.run("load_free_offsets", id.text(), most.text())) {
-    const Id network_id = int_at(row, 0);
-    auto [entry, is_new] = filled.try_emplace(network_id);
-    if (is_new) entry->second = *state_.network(network_id);
-    entry->second.free.push_back(int_at(row, 1));
-  }
-  for (auto& [network_id, network] : filled) state_.load(std::move(network));
+void Batch::put_away(const Arrival& arrival, const Error& why, bool kept) {
+  const events::Sender sender = events::sender_of(arrival.raw);
+  const Concerned concerned =
+      arrival.event ? concerned_by(arrival.event->refs) : concerned_by(arrival.raw, arrival.key);
+  std::string subjects;
+  for (const std::string& subject : concerned.subjects) subjects += (subjects.empty() ? "" : "\n") + subject;
+  const auto time = place_time_.find(&arrival);
+  const std::string place = "dead_letters/" + place_of(arrival);
+  put_away_.add(arrival.topic).add(arrival.partition).add(arrival.offset);
+  put_away_.add(time == place_time_.end() ? arrival.broker_time : time->second);
+  put_away_.add(sender.source).add(sender.id).add(sender.type).add(why.code).add(why.message);
+  put_away_.add(hex_of(sealer_.seal(pack_original(arrival.key, arrival.raw), place)));
+  put_away_.add(kept).add(concerned.tenant).add(subjects).end_row();
 }
 
 void Batch::decide() {
   for (const Arrival* arrival : fresh_) {
     const events::Event& event = *arrival->event;
     const domain::Word word = word_of(*arrival);
+    state_.prepared = arrival->prepared;
     const domain::Decision decision = arrival->verdict ? *arrival->verdict : event.decide(word, state_);
-    changes_.apply(state_, decision);
     if (decision.outcome == domain::Outcome::rejected) {
+      changes_.apply(state_, decision);
       events::Outbound answer = events::rejected(word, event.envelope.type, event.refs, decision);
       // Its source and id are what the sender claims: they must not look like an answer to their owner.
       if (arrival->verdict) answer.id = "rejected/" + place_of(*arrival);
       messages_.say("status", answer);
       ++report_.rejections[decision.code];
     } else {
-      say_statuses(decision, state_, domain::cause_of(word), messages_);
+      speaker_.carry_out(decision, domain::cause_of(word), state_, changes_, messages_);
+      if (!decision.alert.empty()) ++report_.alerts[decision.alert];
     }
     messages_.record(word, event.envelope.type, event.key, decision,
                      events::audit_body(word, event.envelope.type, event.refs, decision));
     ++report_.executed;
     ++report_.results[{event.envelope.type, name_of(decision.outcome)}];
+    // Whatever is overdue expires at the next sweep, which need not wait for its time.
+    if (event.envelope.type.find(".reservation.cleanup.") != std::string::npos) report_.sweep = true;
   }
+}
+
+void Batch::store_cursors() {
+  if (cursors_.empty()) return;
+  std::map<std::pair<std::string_view, std::int32_t>, const Arrival*> last;
+  for (const Arrival& arrival : arrivals_) last[{arrival.topic, arrival.partition}] = &arrival;
+  RowWriter rows;
+  for (const Cursor& cursor : cursors_) {
+    const auto* message = last[{cursor.topic, cursor.partition}];
+    rows.add(cursor.topic).add(cursor.partition).add(cursor.expected).add(cursor.next);
+    rows.add(last_time_.at({cursor.topic, cursor.partition}));
+    rows.add_or_null(message == nullptr ? "" : hex_of(message_hash(message->key, message->raw))).end_row();
+  }
+  const auto moved = rows.run(tx_, "intake_move_partitions");
+  if (static_cast<std::size_t>(moved.affected_rows()) != cursors_.size())
+    throw std::logic_error("a locked partition was moved by somebody else");
 }
 
 BatchReport Batch::store() {
   store_changes(tx_, changes_, state_);
   messages_.store(tx_);
-  if (!dead_[0].empty()) {
-    tx_.run("store_dead_letters", dead_[0].text(), dead_[1].text(), dead_[2].text(), dead_[3].text(), dead_[4].text(),
-            dead_[5].text(), dead_[6].text(), dead_[7].text(), dead_[8].text(), dead_[9].text());
-  }
-  Column topic, number, expected, next, last;
-  for (const Cursor& cursor : cursors_) {
-    topic.add(cursor.topic);
-    number.add(std::int64_t{cursor.partition});
-    expected.add(cursor.expected);
-    next.add(cursor.next);
-    last.add(micros_of(last_time_.at({cursor.topic, cursor.partition})));
-  }
-  const auto moved =
-      tx_.run("intake_move_partitions", topic.text(), number.text(), expected.text(), next.text(), last.text());
-  if (static_cast<std::size_t>(moved.affected_rows()) != cursors_.size())
-    throw std::logic_error("a locked partition was moved by somebody else");
+  if (!put_away_.empty()) put_away_.run(tx_, "store_dead_letters");
+  store_cursors();
   report_.due = !changes_.due_servers.empty();
-  report_.fan_out = !changes_.fan_outs.empty();
+  const bool timers = std::any_of(changes_.timers.begin(), changes_.timers.end(), [&](const auto& entry) {
+    return entry.second.due_at && *entry.second.due_at <= state_.now;
+  });
+  report_.sweep = report_.sweep || timers || !changes_.fan_outs.empty() || !changes_.wider_fan_outs.empty();
   return report_;
 }
 

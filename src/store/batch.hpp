@@ -7,21 +7,29 @@
 #include <vector>
 
 #include "changes.hpp"
+#include "columns.hpp"
 #include "db.hpp"
+#include "kept.hpp"
 #include "peerwright/store/intake.hpp"
 
 namespace peerwright::store {
 
-// One run of the batch transaction; its steps are called in the order in which they stand here.
+// Tenants that are known to exist: their identities need not be made again.
+using KnownTenants = std::set<std::string>;
+
+// One run of the batch transaction; its steps are called in the order in which they stand here. Without cursors it is a
+// replay: the arrivals were read long ago, and what cannot be executed still is left where it is kept.
 class Batch {
  public:
-  Batch(Tx& tx, const Sealer& sealer, std::span<const Arrival> arrivals, std::span<const Cursor> cursors);
+  Batch(Tx& tx, const Sealer& sealer, const KnownTenants& known, std::span<const Arrival> arrivals,
+        std::span<const Cursor> cursors);
 
   // Locks the partitions' rows; false where one does not stand where the batch begins: a zombie stops here.
   bool lock_partitions();
   // Inbox: what is new will be decided; what is known is absorbed, or a dead letter where its payload differs.
   void sort_out();
-  // Rows for every subject that does not exist yet: what is absent cannot be locked.
+  // Tenants, locked where they are counted, then rows for every subject that does not exist yet: what is absent cannot
+  // be locked.
   void make_identities();
   void lock_and_load();
   void decide();
@@ -29,29 +37,63 @@ class Batch {
 
   // The message becomes a dead letter.
   void bury(const Arrival& arrival, const Error& why);
+  // What was buried or kept in a replay, which stores neither.
+  [[nodiscard]] const std::optional<Error>& refused() const { return refused_; }
+  [[nodiscard]] bool waits() const { return waits_; }
+  // Whose identities exist once the transaction has committed.
+  [[nodiscard]] const std::set<std::string>& tenants() const { return tenants_; }
 
  private:
-  struct Wanted;  // ids to lock, as far as they are known
-
   using FirstByName = std::map<std::pair<std::string, std::string>, const Arrival*>;  // of each source and id
+  using Named = std::set<std::pair<domain::Id, std::string>>;                         // (tenant, name)
+  void read_clock();
   void sort_by_inbox(const FirstByName& first, const std::vector<const Arrival*>& again);
-  void find_subjects(Wanted& wanted);
-  void load_free_offsets();
-  [[nodiscard]] domain::Word word_of(const Arrival& arrival) const;
   void absorb_or_bury(const Arrival& arrival, const std::string& known_hash);
+  // The event waits for a newer version, or for one that does.
+  void keep(const Arrival& arrival, const Error& why);
+  [[nodiscard]] bool waits_for_kept(const Arrival& arrival);
+  void put_away(const Arrival& arrival, const Error& why, bool kept);
+
+  void guard_keys();
+  void lock_tenants_by_name();
+  void find_subjects(Levels& levels);
+  void find_meshes(Levels& levels);
+  void find_rules(Levels& levels, Ids& rule_peers);
+  void find_peers(Levels& levels, const Ids& rule_peers);
+  void find_subscribers(Levels& levels);
+  void find_servers(Levels& levels);
+  void find_regions(Levels& levels);
+  void load_keys();
+  void load_offsets();
+  void load_sites(const Levels& levels);
+  void load_around(const Levels& levels);
+  [[nodiscard]] std::map<domain::Id, std::int64_t> demand() const;  // network -> addresses that may be taken
+  [[nodiscard]] const domain::Tenant* tenant_of(const domain::Refs& refs) const;
+  [[nodiscard]] domain::Word word_of(const Arrival& arrival) const;
+  void store_cursors();
 
   Tx& tx_;
   const Sealer& sealer_;
+  const KnownTenants& known_;
   std::span<const Arrival> arrivals_;
   std::span<const Cursor> cursors_;
   std::map<std::pair<std::string_view, std::int32_t>, Time> last_time_;  // of each partition, never falling
-  std::map<const Arrival*, Time> place_time_;
-  std::vector<const Arrival*> fresh_;       // to be decided, in order
+  std::map<const Arrival*, Time> place_time_;                            // the broker's
+  std::chrono::microseconds clock_offset_{0};  // by which the database's clock is ahead on purpose
+  bool anything_kept_ = false;                 // in the database
+  bool kept_loaded_ = false;
+  std::map<std::pair<std::string, std::string>, domain::Place> kept_;  // (tenant, subject) -> the first that waits
+  std::vector<const Arrival*> fresh_;                                  // to be decided, in order
   std::vector<const domain::Refs*> named_;  // by those of them that are decided on the database
+  std::set<std::string> tenants_;
+  std::map<std::string, Ids> regions_;  // the servers that were found for each
   domain::State state_;
   domain::Changes changes_;
   Messages messages_;
-  Column dead_[10];
+  Speaker speaker_;
+  RowWriter put_away_;
+  std::optional<Error> refused_;
+  bool waits_ = false;
   BatchReport report_;
 };
 

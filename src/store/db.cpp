@@ -16,7 +16,9 @@ constexpr int kConnectTimeoutSeconds = 5;
 constexpr int kStatementTimeoutMs = 60'000;
 constexpr int kTcpUserTimeoutMs = 10'000;
 
-void add_statements(std::string_view text, std::map<std::string, std::string, std::less<>>& statements) {
+using Statements = std::map<std::string, std::string, std::less<>>;
+
+void add_statements(std::string_view text, Statements& statements) {
   std::string* current = nullptr;
   while (!text.empty()) {
     const auto end = text.find('\n');
@@ -26,6 +28,19 @@ void add_statements(std::string_view text, std::map<std::string, std::string, st
       current = &statements[std::string(line.substr(kNameMark.size()))];
     } else if (current != nullptr && !line.starts_with("--")) {
       current->append(line).append("\n");
+    }
+  }
+}
+
+// Puts fragments in where they are named. A fragment names none itself.
+void fill_in(Statements& statements) {
+  for (auto& [name, text] : statements) {
+    for (auto begin = text.find('@'); begin != std::string::npos; begin = text.find('@', begin + 1)) {
+      const auto end = text.find('@', begin + 1);
+      const auto fragment =
+          end == std::string::npos ? statements.end() : statements.find(text.substr(begin + 1, end - begin - 1));
+      if (fragment == statements.end()) continue;
+      text.replace(begin, end + 1 - begin, fragment->second);
     }
   }
 }
@@ -109,8 +124,9 @@ Error from_sqlstate(const std::string& state, const std::string& message) {
 
 const std::string& statement(std::string_view name) {
   static const auto statements = [] {
-    std::map<std::string, std::string, std::less<>> all;
+    Statements all;
     for (const EmbeddedFile& file : peerwright_sql()) add_statements(file.text, all);
+    fill_in(all);
     return all;
   }();
   const auto found = statements.find(name);
@@ -155,6 +171,18 @@ Column& Column::add_null() {
 }
 
 Tx::Tx(Db& db) : db_(db), work_(db.connection()) {}
+
+pqxx::result Tx::run_list(const char* name, const std::vector<std::string>& parameters) {
+  db_.prepare(name);
+#if PQXX_VERSION_MAJOR >= 7
+  pqxx::params all;
+  all.reserve(parameters.size());
+  for (const std::string& parameter : parameters) all.append(parameter);
+  return work_.exec(pqxx::prepped{name}, all);
+#else
+  return work_.exec_prepared(name, pqxx::prepare::make_dynamic_params(parameters));
+#endif
+}
 
 pqxx::connection& Db::connection() {
   if (!connection_) {

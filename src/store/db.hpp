@@ -8,6 +8,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "peerwright/base/crash_point.hpp"
 #include "peerwright/base/result.hpp"
@@ -16,7 +17,8 @@
 // The one thin wrapper around libpqxx: what compiles on 6.4 and on 7.10 alike.
 namespace peerwright::store {
 
-// The text of a named statement (src/store/sql/*.sql). Aborts when there is none: a name is part of the program.
+// The text of a named statement (src/store/sql/*.sql), in which @name@ stands for the text of another one: a list of
+// columns that several have. Aborts when there is none: a name is part of the program.
 const std::string& statement(std::string_view name);
 
 // A column of a batch, as the text of a Postgres array.
@@ -48,6 +50,8 @@ class Tx {
   explicit Tx(Db& db);
   template <typename... Args>
   pqxx::result run(const char* name, const Args&... args);
+  // The same for any number of parameters.
+  pqxx::result run_list(const char* name, const std::vector<std::string>& parameters);
   pqxx::result raw(const std::string& sql) { return work_.exec(sql); }
   void commit() { work_.commit(); }
 

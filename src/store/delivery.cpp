@@ -2,132 +2,102 @@
 
 #include <algorithm>
 
-#include "changes.hpp"
-#include "db.hpp"
+#include "columns.hpp"
+#include "delivery_plan.hpp"
 #include "peerwright/base/text.hpp"
-#include "proofs.hpp"
 
 namespace peerwright::store {
 namespace {
 
 using domain::Id;
-using wireguard::PeerConfig;
+using wireguard::PushMode;
 
-constexpr int kProvenColumn = 20;
-constexpr int kMostHalvings = 16;
 constexpr std::chrono::milliseconds kAtOnce{0};
 constexpr std::size_t kMostErrorBytes = 500;
-
-}  // namespace
-
-PeerConfig config_of(const domain::Peer& peer, const domain::Network& network) {
-  PeerConfig config;
-  config.public_key = peer.public_key;
-  config.allowed_ips = addresses_of(peer, network);
-  std::sort(config.allowed_ips.begin(), config.allowed_ips.end());
-  return config;
-}
-
-namespace {
-
-struct DeliveryRow {
-  bool in_doubt = false;
-  bool urgent = false;
-  int attempts = 0;
-  std::string installation_id;
-};
 
 // The delivery's row under lock, if the worker still has the lease. The server's row is locked before.
 std::optional<DeliveryRow> lock_delivery(Tx& tx, const std::string& worker_id, Id server_id) {
   const auto rows = tx.run("delivery_state", server_id, worker_id);
   if (rows.empty()) return std::nullopt;
-  return DeliveryRow{bool_at(rows[0], 0), bool_at(rows[0], 1), static_cast<int>(int_at(rows[0], 2)),
-                     text_at(rows[0], 3)};
+  RowReader read(rows[0]);
+  DeliveryRow delivery;
+  delivery.in_doubt = read.flag();
+  delivery.urgent = read.flag();
+  delivery.attempts = read.small();
+  delivery.installation_id = read.text();
+  delivery.urgent_since_micros = read.number();
+  delivery.urgent_for_ms = read.number();
+  delivery.firewall.hash = read.text();
+  delivery.firewall.known = read.flag();
+  delivery.firewall.refused = read.text();
+  delivery.has_links = read.flag();
+  delivery.needs.walled = read.flag();
+  delivery.needs.rules = read.flag();
+  return delivery;
 }
 
-void load_server_and_network(Tx& tx, Id server_id, domain::State& state) {
-  lock_servers(tx, {server_id}, state);
+void load_network_of(Tx& tx, Id server_id, domain::State& state) {
   const domain::Server* server = state.server(server_id);
   if (server != nullptr && server->network_id) load_networks(tx, {*server->network_id}, state);
 }
 
-// What the plan takes up, and what turned out to be proven already.
-struct Work {
-  wireguard::PushPlan plan;
-  wireguard::Proof settled;
-};
-
-// After a failure removals go alone, and additions in ever smaller portions, until the one that is to blame stands
-// alone.
-int most_peers(const DeliveryRow& delivery, bool removals, const DeliveryLimits& limits) {
-  if (delivery.attempts > 0)
-    return removals ? 0 : std::max(1, limits.peers >> std::min(delivery.attempts, kMostHalvings));
-  return delivery.urgent ? limits.urgent_peers : limits.peers;
-}
-
-Work pick_work(Tx& tx, const domain::Server& server, const domain::State& state, const DeliveryRow& delivery,
-               const DeliveryLimits& limits) {
-  Work work;
-  for (const auto& row : tx.run("delivery_removals", server.id, limits.removals)) {
-    const bool proven_gone = !row[1].is_null() && row[1].size() == 0;
-    if (proven_gone) {
-      work.settled[text_at(row, 0)] = "";
-    } else {
-      work.plan.removals.push_back(text_at(row, 0));
-    }
-  }
-  const domain::Network& network = *state.network(*server.network_id);
-  const int most = most_peers(delivery, !work.plan.removals.empty(), limits);
-  for (const auto& row : tx.run("delivery_pending_peers", server.id, most)) {
-    PeerConfig config = config_of(peer_from(row, state), network);
-    const std::string wanted = wireguard::fingerprint(config);
-    if (!row[kProvenColumn].is_null() && text_at(row, kProvenColumn) == wanted) {
-      work.settled[config.public_key] = wanted;
-    } else {
-      work.plan.peers.push_back(std::move(config));
-    }
-  }
-  return work;
+void load_server_and_network(Tx& tx, Id server_id, domain::State& state) {
+  lock_servers(tx, {server_id}, state);
+  load_network_of(tx, server_id, state);
 }
 
 std::string keys_of(const wireguard::PushPlan& plan) {
   Column keys;
   for (const std::string& key : plan.removals) keys.add(std::string_view(key));
-  for (const PeerConfig& peer : plan.peers) keys.add(std::string_view(peer.public_key));
+  for (const auto& peer : plan.peers) keys.add(std::string_view(peer.public_key));
   return keys.text();
 }
 
-// `retry_in` above zero: the host answered, but shows nothing of what it was told.
-Result<bool> mark_done(Tx& tx, const std::string& worker_id, Id server_id, std::int64_t planned_generation,
-                       const std::string& file_hash, bool forget_failures, std::chrono::milliseconds retry_in) {
-  const auto rows = tx.run("delivery_done", server_id, worker_id, planned_generation, file_hash, forget_failures,
-                           std::int64_t{retry_in.count()});
+std::set<std::string> key_set_of(const wireguard::PushPlan& plan) {
+  std::set<std::string> keys(plan.removals.begin(), plan.removals.end());
+  for (const auto& peer : plan.peers) keys.insert(peer.public_key);
+  return keys;
+}
+
+struct Done {
+  std::int64_t planned_generation = 0;
+  std::string file_hash;                  // empty: nothing was read
+  bool forget_failures = true;            // a reading that worked says nothing about the push that failed
+  std::chrono::milliseconds retry_in{0};  // above zero: the host answered, but shows nothing of what it was told
+  bool more = false;                      // is to be done, beside what the peers' rows say
+  std::string complaint;                  // what stands wrong all the same
+};
+Result<bool> mark_done(Tx& tx, const std::string& worker_id, Id server_id, const Done& done) {
+  const auto rows = tx.run("delivery_done", server_id, worker_id, done.planned_generation, done.file_hash,
+                           done.forget_failures, std::int64_t{done.retry_in.count()}, done.more, done.complaint);
   if (rows.empty()) return transient("push_overtaken", "another worker has taken the server over");
   return bool_at(rows[0], 0);
 }
 
-}  // namespace
-
-// Sets one peer aside and says so.
-void park(Tx& tx, domain::State& state, Id server_id, const std::string& key, const std::string& code) {
-  for (const auto& row : tx.run("delivery_park_peer", server_id, key, code)) {
-    Messages messages;
-    for (const domain::Peer& peer : load_whole_peers(tx, {int_at(row, 0)}, state)) {
-      messages.say("status", events::peer_status(peer, state.server(server_id), state.network(*peer.network_id), -1));
-    }
-    messages.store(tx);
-  }
+// Whether the nodes' entries leave anything to do that no name has to be resolved for first.
+bool is_pending(const Links& links) {
+  const Links::Plan plan = links.plan(false);
+  return !plan.removals.empty() || !plan.peers.empty() || !plan.settled.empty();
 }
 
+}  // namespace
+
 struct DeliveryStore::Impl {
-  explicit Impl(const Database& database) : db(database, "deliver") {}
+  Impl(const Database& database, const Sealer* with) : db(database, "deliver"), sealer(with) {}
 
   Result<std::optional<PlannedPush>> plan_locked(Tx& tx, const std::string& worker_id, domain::State& state,
                                                  const domain::Server& server, const DeliveryLimits& limits);
+  Result<Finished> finish_locked(Tx& tx, const std::string& worker_id, const PlannedPush& push,
+                                 const wireguard::HostAnswer& answer, const wireguard::Proof& proof,
+                                 std::chrono::milliseconds retry_in);
+  Result<void> fail(const std::string& worker_id, Id server_id, const Error& why, std::chrono::milliseconds retry_in,
+                    const std::string& blamed_key, const std::string& refused_firewall);
   Db db;
+  const Sealer* sealer;
 };
 
-DeliveryStore::DeliveryStore(const Database& database) : impl_(std::make_unique<Impl>(database)) {}
+DeliveryStore::DeliveryStore(const Database& database, const Sealer* sealer)
+    : impl_(std::make_unique<Impl>(database, sealer)) {}
 DeliveryStore::~DeliveryStore() = default;
 
 Result<std::vector<Id>> DeliveryStore::claim(const std::string& worker_id, const std::vector<Id>& active, int most,
@@ -143,14 +113,23 @@ Result<std::vector<Id>> DeliveryStore::claim(const std::string& worker_id, const
   });
 }
 
+Result<int> DeliveryStore::retry_names() {
+  return impl_->db.transact(
+      [&](Tx& tx) -> Result<int> { return static_cast<int>(tx.run("links_retry_names").size()); });
+}
+
 Result<std::optional<PlannedPush>> DeliveryStore::plan(const std::string& worker_id, Id server_id,
                                                        const DeliveryLimits& limits) {
   return impl_->db.transact([&](Tx& tx) -> Result<std::optional<PlannedPush>> {
     domain::State state;
-    state.now = time_from_micros(int_at(tx.run("intake_now")[0], 0));
+    state.now = time_from_micros(int_at(tx.run("delivery_clock")[0], 0));
     load_server_and_network(tx, server_id, state);
     const domain::Server* server = state.server(server_id);
     if (server == nullptr || !server->word) return std::optional<PlannedPush>();
+    if (server->maintenance) {  // since it was claimed
+      tx.run("delivery_release", server_id, worker_id);
+      return std::optional<PlannedPush>();
+    }
     return impl_->plan_locked(tx, worker_id, state, *server, limits);
   });
 }
@@ -165,74 +144,192 @@ Result<std::optional<PlannedPush>> DeliveryStore::Impl::plan_locked(Tx& tx, cons
   push.installation_id = delivery->installation_id;
   push.planned_generation = server.generation;
   push.urgent = delivery->urgent;
+  push.urgent_since_micros = delivery->urgent_since_micros;
+  push.urgent_for = std::chrono::milliseconds(delivery->urgent_for_ms);
   push.attempts = delivery->attempts;
+  Links links = delivery->has_links ? Links::load(tx, server.id) : Links();
   if (delivery->in_doubt) {
-    push.mode = wireguard::PushMode::reading;
-    for (const auto& row : tx.run("delivery_wanted_peers", server.id)) {
-      push.wanted.push_back(config_of(peer_from(row, state), *state.network(*server.network_id)));
-      push.plan.hashed_keys.push_back(push.wanted.back().public_key);
-    }
+    push.mode = PushMode::reading;
+    push.firewall.hash = wireguard::firewall_hash(wanted_firewall(tx, state, server, delivery->needs));
+    push.firewall.refused_code = refused_code(delivery->firewall, push.firewall.hash);
+    push.complaint = push.firewall.refused_code;
+    pick_reading(tx, state, sealer, links, push);
   } else {
-    Work work = pick_work(tx, server, state, *delivery, limits);
-    if (!work.settled.empty()) store_proofs(tx, state, server.id, work.settled, push.planned_generation);
-    if (work.plan.removals.empty() && work.plan.peers.empty()) {
-      auto done = mark_done(tx, worker_id, server.id, push.planned_generation, "", true, kAtOnce);
-      if (!done) return tl::unexpected(done.error());
+    const Picked picked = pick_push(tx, state, *delivery, limits, sealer, links, push);
+    store_proofs(tx, state, server.id, sealer, picked.peers);
+    if (!picked.links.keys.empty()) links.store(tx, picked.links, {}, {});
+    if (is_empty(push.plan)) {
+      Done done;
+      done.planned_generation = push.planned_generation;
+      done.complaint = push.complaint;
+      done.more = delivery->has_links && is_pending(links);
+      auto marked = mark_done(tx, worker_id, server.id, done);
+      if (!marked) return tl::unexpected(marked.error());
       return std::optional<PlannedPush>();
     }
-    push.plan = std::move(work.plan);
     tx.run("delivery_mark_pushed", server.id, keys_of(push.plan));
+    links.mark_pushed(tx, key_set_of(push.plan));
   }
-  push.push_number = int_at(tx.run("delivery_raise", server.id)[0], 0);
+  push.push_number = int_at(tx.run("delivery_raise", server.id, push.firewall.carried)[0], 0);
   return std::optional<PlannedPush>(std::move(push));
 }
+
+namespace {
+
+// What the answer shows of the server itself: its key, once it is known or changed. The other ends of its links are
+// told; their servers' rows are locked.
+void take_key(Tx& tx, domain::State& state, const PlannedPush& push, const wireguard::HostAnswer& answer,
+              const Ids& linked) {
+  domain::Server server = *state.server(push.server.id);
+  const std::string cause = "push/" + std::to_string(push.push_number);
+  const bool replaced = !push.plan.interface_key.empty() && server.key_wanted == push.server.key_wanted &&
+                        answer.interface_key == server.key_wanted;
+  if (replaced) {
+    const auto row = tx.run("delivery_take_new_key", server.id, cause)[0];
+    server.version = int_at(row, 0);
+    server.public_key = text_at(row, 1);
+    server.key_since = time_from_micros(int_at(row, 2));
+    server.key_wanted.clear();
+  } else if (server.public_key.empty() && !answer.interface_key.empty()) {
+    server.public_key = answer.interface_key;
+    server.version = int_at(tx.run("delivery_learn_key", server.id, server.public_key)[0], 0);
+  } else {
+    return;
+  }
+  state.load(server);
+  Messages messages;
+  messages.say("status",
+               events::server_status(server, replaced ? cause : "reading/" + std::to_string(push.push_number)));
+  messages.store(tx);
+  if (!linked.empty()) tx.run("links_take_key", server.id, server.public_key, array_of(linked));
+}
+
+KnownFirewall firewall_from(const pqxx::row& row) {
+  return {text_at(row, 0), bool_at(row, 1), text_at(row, 2), text_at(row, 3)};
+}
+
+// Stores what is known of the firewall now; answers whether it is as it was wanted.
+bool take_firewall(Tx& tx, const PlannedPush& push, const KnownFirewall& before, const wireguard::HostAnswer& answer) {
+  const KnownFirewall after = seen_firewall(before, answer, push.firewall.hash, push.firewall.carried);
+  if (after != before) {
+    tx.run("firewall_store", push.server.id, after.hash, after.state, after.known, after.refused);
+  }
+  if (after.known && !before.refused.empty()) {
+    tx.run("firewall_take_back", push.server.id, before.refused.substr(0, before.refused.find(' ')));
+  }
+  return after.known;
+}
+
+std::map<std::string, std::string> pushed_endpoints(const PlannedPush& push) {
+  std::map<std::string, std::string> endpoints;
+  for (const auto& peer : push.plan.peers) {
+    if (push.link_keys.contains(peer.public_key) && !peer.endpoint.empty()) {
+      endpoints[peer.public_key] = peer.endpoint;
+    }
+  }
+  return endpoints;
+}
+
+Shown shown_by(const PlannedPush& push, const wireguard::Proof& proof, bool firewall_stands) {
+  Shown shown;
+  shown.keys = proof;
+  shown.keys.insert(push.settled.begin(), push.settled.end());
+  shown.configured_endpoints = push.configured_endpoints;
+  shown.garden = firewall_stands;
+  shown.firewall = firewall_stands || !push.firewall.refused_code.empty();
+  shown.planned_generation = push.planned_generation;
+  shown.complete = push.mode == PushMode::reading;
+  return shown;
+}
+
+}  // namespace
 
 Result<Finished> DeliveryStore::finish(const std::string& worker_id, const PlannedPush& push,
                                        const wireguard::HostAnswer& answer, const wireguard::Proof& proof,
                                        std::chrono::milliseconds retry_in) {
-  return impl_->db.transact([&](Tx& tx) -> Result<Finished> {
-    domain::State state;
-    state.now = time_from_micros(int_at(tx.run("intake_now")[0], 0));
-    load_server_and_network(tx, push.server.id, state);
-    if (tx.run("delivery_is_mine", push.server.id, push.push_number).empty()) {
-      return transient("push_overtaken", "a later push of this server has begun");
-    }
-    domain::Server server = *state.server(push.server.id);
-    if (server.public_key.empty()) {
-      server.public_key = answer.interface_key;
-      server.version = int_at(tx.run("delivery_learn_key", server.id, server.public_key)[0], 0);
-      state.load(server);
-      Messages messages;
-      messages.say("status", events::server_status(server, "reading/" + std::to_string(push.push_number)));
-      messages.store(tx);
-    }
-    wireguard::Proof complete = proof;
-    if (push.mode == wireguard::PushMode::reading) {
-      // A reading shows all that stands there: what it does not show is gone.
-      for (const auto& row : tx.run("delivery_keys_not_absent", server.id)) complete.try_emplace(text_at(row, 0), "");
-    }
-    Finished finished = store_proofs(tx, state, server.id, complete, push.planned_generation);
-    const bool pushed = push.mode == wireguard::PushMode::push;
-    const bool disputed = pushed && finished.as_told == 0;
-    auto more = mark_done(tx, worker_id, server.id, push.planned_generation, answer.file_hash, pushed,
-                          disputed ? retry_in : kAtOnce);
-    if (!more) return tl::unexpected(more.error());
-    finished.still_due = *more;
-    return finished;
-  });
+  return impl_->db.transact([&](Tx& tx) { return impl_->finish_locked(tx, worker_id, push, answer, proof, retry_in); });
 }
 
-Result<void> DeliveryStore::fail(const std::string& worker_id, Id server_id, const Error& why,
-                                 std::chrono::milliseconds retry_in, const std::string& blamed_key) {
-  return impl_->db.transact([&](Tx& tx) -> Result<void> {
+Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& worker_id, const PlannedPush& push,
+                                                    const wireguard::HostAnswer& answer, const wireguard::Proof& proof,
+                                                    std::chrono::milliseconds retry_in) {
+  const Id server_id = push.server.id;
+  domain::State state;
+  state.now = time_from_micros(int_at(tx.run("delivery_clock")[0], 0));
+  // The other ends of its links are changed with a new key: all servers are locked in their order.
+  Ids linked;
+  if (push.server.public_key.empty() || !push.plan.interface_key.empty()) {
+    for (const auto& row : tx.run("links_to_server", server_id)) linked.push_back(int_at(row, 0));
+  }
+  Ids locked = linked;
+  locked.push_back(server_id);
+  normalise(locked);
+  lock_servers(tx, locked, state);
+  load_network_of(tx, server_id, state);
+  const auto mine = tx.run("delivery_is_mine", server_id, push.push_number);
+  if (mine.empty()) return transient("push_overtaken", "a later push of this server has begun");
+
+  take_key(tx, state, push, answer, linked);
+  const bool firewall_stands = take_firewall(tx, push, firewall_from(mine[0]), answer);
+  Shown shown = shown_by(push, proof, firewall_stands);
+  Links links = bool_at(mine[0], 4) ? Links::load(tx, server_id) : Links();
+  const std::size_t nodes_as_told = links.store(tx, shown, pushed_endpoints(push), push.unresolved);
+  if (shown.complete) {
+    // A reading shows all that stands there: what it does not show is gone.
+    for (const auto& row : tx.run("delivery_keys_not_absent", server_id)) shown.keys.try_emplace(text_at(row, 0), "");
+  }
+  Finished finished = store_proofs(tx, state, server_id, sealer, shown);
+  finished.as_told += nodes_as_told;
+  for (const std::string& key : push.unresolved) {
+    if (!push.link_keys.contains(key)) park(tx, state, server_id, sealer, key, "endpoint_unresolvable");
+  }
+
+  const bool pushed = push.mode == PushMode::push;
+  const bool key_waits = !state.server(server_id)->key_wanted.empty() && push.complaint != "interface_key_unreadable";
+  const bool firewall_waits = !firewall_stands && push.firewall.refused_code.empty();
+  const bool told_keys = !push.plan.removals.empty() || !push.plan.peers.empty();
+  const bool disputed = pushed && ((told_keys && finished.as_told == 0) || (push.firewall.carried && firewall_waits) ||
+                                   (!push.plan.interface_key.empty() && key_waits));
+  Done done{push.planned_generation,
+            answer.file_hash,
+            pushed,
+            disputed ? retry_in : kAtOnce,
+            key_waits || firewall_waits || is_pending(links),
+            push.complaint};
+  auto more = mark_done(tx, worker_id, server_id, done);
+  if (!more) return tl::unexpected(more.error());
+  finished.still_due = *more;
+  return finished;
+}
+
+Result<void> DeliveryStore::Impl::fail(const std::string& worker_id, Id server_id, const Error& why,
+                                       std::chrono::milliseconds retry_in, const std::string& blamed_key,
+                                       const std::string& refused_firewall) {
+  return db.transact([&](Tx& tx) -> Result<void> {
     domain::State state;
     load_server_and_network(tx, server_id, state);
-    if (!blamed_key.empty()) park(tx, state, server_id, blamed_key, why.code);
+    if (!blamed_key.empty()) {
+      park(tx, state, server_id, sealer, blamed_key, why.code);
+      tx.run("links_park", server_id, blamed_key);
+    }
+    if (!refused_firewall.empty()) tx.run("firewall_refused", server_id, worker_id, refused_firewall);
     // A host may have put anything into its message.
     tx.run("delivery_failed", server_id, worker_id, why.code, printable(why.message, kMostErrorBytes),
            std::int64_t{retry_in.count()});
     return {};
   });
+}
+
+Result<void> DeliveryStore::fail(const std::string& worker_id, const PlannedPush& push, const Error& why,
+                                 std::chrono::milliseconds retry_in, const Blamed& blamed) {
+  const bool firewall = blamed.firewall && push.firewall.carried;
+  return impl_->fail(worker_id, push.server.id, why, retry_in, blamed.key,
+                     firewall ? refused_text(why.code, push.firewall.hash) : std::string());
+}
+
+Result<void> DeliveryStore::fail(const std::string& worker_id, Id server_id, const Error& why,
+                                 std::chrono::milliseconds retry_in, const std::string& blamed_key) {
+  return impl_->fail(worker_id, server_id, why, retry_in, blamed_key, {});
 }
 
 }  // namespace peerwright::store

@@ -2,57 +2,121 @@
 
 #include <algorithm>
 
+#include "columns.hpp"
+#include "sealed.hpp"
+
 namespace peerwright::store {
 namespace {
 
 using domain::Delivery;
+using domain::Entitlement;
 using domain::Id;
 using domain::Peer;
+using wireguard::PeerConfig;
 
-constexpr int kWantedColumn = 21;
+constexpr std::string_view kEndpointLine = "\nendpoint=";
 
 struct Rows {
   Column id, proven, applied, version, offset, error;
   Column gone_keys;              // removal rows that have done their work
   Column seen_keys, seen_peers;  // keys that stand there and must not
-  Column freed_network, freed_offset;
+  Column freed_network, freed_offset, freed_peer;
 };
 
 struct Seen {
   Peer peer;
-  bool wanted = false;
+  std::optional<std::string> before;  // what was proven until now
   std::optional<std::string> proven;
+  bool wanted = false;
+  bool walled = false;
+  events::PeerContext context;
 };
 
-// The peer as it is known after the reading. A hold may have been stored that has not reached the peer yet (its
-// entitlement says otherwise than `wanted`): then nothing new is called applied; what is not as announced is pending.
-Peer judged(const Seen& seen, const domain::Network* network, std::int64_t planned_generation, Rows& rows) {
-  Peer after = seen.peer;
-  const bool gone = seen.proven && seen.proven->empty();
-  const bool announced_on = after.entitlement == domain::Entitlement::active;
-  bool as_announced = !announced_on && gone;
-  if (announced_on && seen.proven && network != nullptr) {
-    as_announced = *seen.proven == wireguard::fingerprint(config_of(seen.peer, *network));
+std::optional<std::string> proof_of(const wireguard::Proof& proof, const std::string& key) {
+  const auto found = proof.find(key);
+  return found != proof.end() ? found->second : std::nullopt;
+}
+
+// Of all keys of the peer together: "" where none of them is there, nullopt where one is unknown.
+std::optional<std::string> proven_of(const Peer& peer, const std::optional<std::string>& before, const Shown& shown) {
+  auto main = proof_of(shown.keys, peer.public_key);
+  if (!main) return std::nullopt;
+  std::string endpoint = proven_endpoint(before);
+  if (const auto pushed = shown.configured_endpoints.find(peer.public_key);
+      pushed != shown.configured_endpoints.end()) {
+    endpoint = pushed->second;
   }
-  if (!seen.wanted && gone) {
-    rows.gone_keys.add(std::string_view(after.public_key));
-    if (after.stage == domain::Stage::revoked && after.address_offset) {
-      rows.freed_network.add(after.network_id);
-      rows.freed_offset.add(after.address_offset);
-      after.address_offset.reset();
+  if (main->empty()) endpoint.clear();
+  if (!peer.staged_key.empty()) {
+    const auto staged = proof_of(shown.keys, peer.staged_key);
+    if (!staged) return std::nullopt;
+    if (!staged->empty()) main->append("\n").append(*staged);
+  }
+  return proven_text(*std::move(main), endpoint);
+}
+
+// Whether the host has the peer as its announced entitlement says.
+bool stands_as_announced(const Seen& seen, const domain::Network* network, const Sealer* sealer, const Shown& shown) {
+  const bool gone = seen.proven && seen.proven->empty();
+  if (!domain::on_host(seen.peer.entitlement)) return gone;
+  if (!seen.proven || network == nullptr) return false;
+  if (seen.peer.entitlement == Entitlement::walled_garden && !shown.garden) return false;
+  const auto configs = configs_of(seen.peer, *network, sealer);
+  return configs && *seen.proven == proven_text(*configs, seen.peer.endpoint);
+}
+
+void note_removal(const Seen& seen, const Shown& shown, Peer& after, Rows& rows) {
+  const bool gone = seen.proven && seen.proven->empty();
+  for (const std::string& key : {after.public_key, after.staged_key}) {
+    if (key.empty()) continue;
+    if (gone) {
+      rows.gone_keys.add(std::string_view(key));
+    } else if (proof_of(shown.keys, key) != "") {
+      rows.seen_keys.add(std::string_view(key));
+      rows.seen_peers.add(after.id);
     }
   }
-  if (!seen.wanted && !gone) {
-    rows.seen_keys.add(std::string_view(after.public_key));
-    rows.seen_peers.add(after.id);
+  if (gone && after.stage == domain::Stage::revoked && after.address_offset) {
+    rows.freed_network.add(after.network_id);
+    rows.freed_offset.add(after.address_offset);
+    rows.freed_peer.add(after.id);
+    after.address_offset.reset();
   }
-  if (!as_announced) {
+}
+
+// The peer as it is known after the reading. A hold may have been stored that has not reached the peer yet (its
+// entitlement says otherwise than `wanted` and `walled`): then nothing new is called applied; what is not as announced
+// is pending.
+Peer judged(const Seen& seen, const domain::Network* network, const Sealer* sealer, const Shown& shown, Rows& rows) {
+  Peer after = seen.peer;
+  if (!seen.wanted) note_removal(seen, shown, after, rows);
+  const bool announced_on = domain::on_host(after.entitlement);
+  const bool announced_walled = after.entitlement == Entitlement::walled_garden;
+  const bool carried_on = announced_on == seen.wanted && (!seen.wanted || announced_walled == seen.walled);
+  if (!stands_as_announced(seen, network, sealer, shown)) {
     after.applied_generation = std::min(after.applied_generation, after.generation - 1);
-  } else if (announced_on == seen.wanted && after.generation <= planned_generation) {
+  } else if (carried_on && after.generation <= shown.planned_generation && (!announced_on || shown.firewall)) {
     after.applied_generation = after.generation;
     after.delivery_error.clear();
   }
   return after;
+}
+
+void release(Tx& tx, const pqxx::result& gone) {
+  Column network, offset;
+  for (const auto& row : gone) {
+    if (row[0].is_null() || row[1].is_null()) continue;
+    network.add(int_at(row, 0));
+    offset.add(int_at(row, 1));
+  }
+  if (!network.empty()) tx.run("free_addresses", network.text(), offset.text());
+}
+
+// Addresses of revoked peers: free now, unless another key of theirs is still to be proven gone.
+void release_revoked(Tx& tx, const Rows& rows) {
+  if (rows.freed_offset.empty()) return;
+  release(tx, tx.run("delivery_hand_on_addresses", rows.freed_network.text(), rows.freed_offset.text(),
+                     rows.freed_peer.text()));
 }
 
 void store_rows(Tx& tx, Id server_id, const Rows& rows) {
@@ -63,16 +127,22 @@ void store_rows(Tx& tx, Id server_id, const Rows& rows) {
   if (!rows.seen_keys.empty()) {
     tx.run("delivery_add_removals", server_id, rows.seen_keys.text(), rows.seen_peers.text());
   }
-  if (!rows.freed_offset.empty()) {
-    tx.run("delivery_release_addresses", rows.freed_network.text(), rows.freed_offset.text());
-  }
 }
 
-std::vector<Seen> load_seen(Tx& tx, domain::State& state, Id server_id, const wireguard::Proof& proof) {
-  Column keys;
-  for (const auto& [key, proven] : proof) keys.add(std::string_view(key));
-  const auto rows = tx.run("delivery_peers_with_keys", server_id, keys.text());
-  Ids tenants, subscribers;
+// Rows of keys that were moved away or rotated out: how many have done their work.
+std::size_t drop_strays(Tx& tx, Id server_id, const wireguard::Proof& proof) {
+  Column absent;
+  for (const auto& [key, proven] : proof) {
+    if (proven && proven->empty()) absent.add(std::string_view(key));
+  }
+  if (absent.empty()) return 0;
+  const auto gone = tx.run("delivery_drop_strays", server_id, absent.text());
+  release(tx, gone);
+  return static_cast<std::size_t>(gone.size());
+}
+
+void load_around(Tx& tx, const pqxx::result& rows, domain::State& state) {
+  Ids tenants, subscribers, customers;
   for (const auto& row : rows) {
     tenants.push_back(int_at(row, 1));
     if (const auto subscriber = maybe_int_at(row, 5)) subscribers.push_back(*subscriber);
@@ -81,39 +151,122 @@ std::vector<Seen> load_seen(Tx& tx, domain::State& state, Id server_id, const wi
   normalise(subscribers);
   load_tenants(tx, tenants, state);
   load_subscribers(tx, subscribers, state);
-  std::vector<Seen> seen;
-  for (const auto& row : rows) {
-    Peer peer = peer_from(row, state);
-    const auto& proven = proof.find(peer.public_key)->second;
-    seen.push_back({std::move(peer), bool_at(row, kWantedColumn), proven});
+  for (const Id id : subscribers) {
+    const domain::Subscriber* subscriber = state.subscriber(id);
+    if (subscriber != nullptr && subscriber->customer_id) customers.push_back(*subscriber->customer_id);
   }
-  return seen;
+  normalise(customers);
+  load_customers(tx, customers, state);
 }
+
+events::PeerContext context_of(const Peer& peer, const domain::State& state) {
+  events::PeerContext context;
+  context.server = peer.server_id ? state.server(*peer.server_id) : nullptr;
+  context.network = peer.network_id ? state.network(*peer.network_id) : nullptr;
+  context.tenant = state.tenant(peer.tenant_id);
+  const domain::Subscriber* subscriber = peer.subscriber_id ? state.subscriber(*peer.subscriber_id) : nullptr;
+  const bool has_customer = subscriber != nullptr && subscriber->customer_id;
+  const domain::Customer* customer = has_customer ? state.customer(*subscriber->customer_id) : nullptr;
+  if (customer != nullptr) context.customer = customer->name;
+  return context;
+}
+
+std::vector<Seen> load_seen(Tx& tx, domain::State& state, Id server_id, const Shown& shown) {
+  Column keys;
+  for (const auto& [key, proven] : shown.keys) keys.add(std::string_view(key));
+  const auto rows = tx.run("delivery_peers_with_keys", server_id, keys.text());
+  load_around(tx, rows, state);
+  std::vector<Seen> all;
+  for (const auto& row : rows) {
+    Seen seen;
+    seen.peer = peer_from(row, state);
+    if (!row[kPeerColumns].is_null()) seen.before = text_at(row, kPeerColumns);
+    RowReader read(row, kPeerColumns + 1);
+    seen.wanted = read.flag();
+    seen.walled = read.flag();
+    seen.context = context_of(seen.peer, state);
+    seen.context.connectivity = read.text();
+    seen.context.connectivity_since = read.maybe_time();
+    seen.context.last_handshake_at = read.maybe_time();
+    seen.context.connected_at = read.maybe_time();
+    seen.proven = proven_of(seen.peer, seen.before, shown);
+    all.push_back(std::move(seen));
+  }
+  return all;
+}
+
+// A removal, or a peer that was on and is walled now: the rest of the network is out of its reach.
+bool was_taken_away(const Seen& seen) { return !seen.wanted || (seen.walled && seen.peer.applied_generation > 0); }
 
 }  // namespace
 
-Finished store_proofs(Tx& tx, domain::State& state, Id server_id, const wireguard::Proof& proof,
-                      std::int64_t planned_generation) {
+std::string proven_text(std::string fingerprints, const std::string& endpoint) {
+  if (!endpoint.empty()) fingerprints.append(kEndpointLine).append(endpoint);
+  return fingerprints;
+}
+
+std::string proven_text(const PeerConfigs& configs, const std::string& endpoint) {
+  std::string text = wireguard::fingerprint(configs.main);
+  if (configs.staged) text.append("\n").append(wireguard::fingerprint(*configs.staged));
+  return proven_text(std::move(text), endpoint);
+}
+
+std::string proven_endpoint(const std::optional<std::string>& proven) {
+  const auto at = proven ? proven->find(kEndpointLine) : std::string::npos;
+  return at == std::string::npos ? std::string() : proven->substr(at + kEndpointLine.size());
+}
+
+Result<PeerConfigs> configs_of(const Peer& peer, const domain::Network& network, const Sealer* sealer) {
+  PeerConfigs configs;
+  PeerConfig& main = configs.main;
+  main.public_key = peer.public_key;
+  main.allowed_ips = addresses_of(peer, network);
+  for (const std::string& site : peer.site_networks) {
+    const auto prefix = wireguard::Prefix::parse(site);
+    main.allowed_ips.push_back(prefix ? prefix->network().text() : site);
+  }
+  std::sort(main.allowed_ips.begin(), main.allowed_ips.end());
+  main.keepalive_seconds = peer.hub_keepalive_seconds;
+  if (!peer.preshared_key_sealed.empty()) {
+    auto key = open_column(sealer, peer.preshared_key_sealed, preshared_key_place(peer));
+    if (!key) {
+      return permanent("preshared_key_unreadable", "the peer's preshared key cannot be opened: " + key.error().code,
+                       "set the encryption key that sealed it, or give the peer a new preshared key");
+    }
+    main.preshared_key = *std::move(key);
+  }
+  if (!peer.staged_key.empty()) {
+    configs.staged.emplace();
+    configs.staged->public_key = peer.staged_key;
+    configs.staged->keepalive_seconds = main.keepalive_seconds;
+    configs.staged->preshared_key = main.preshared_key.clone();
+  }
+  return configs;
+}
+
+Finished store_proofs(Tx& tx, domain::State& state, Id server_id, const Sealer* sealer, const Shown& shown) {
   Finished finished;
-  if (proof.empty()) return finished;
+  if (shown.keys.empty()) return finished;
   const domain::Server* server = state.server(server_id);
   const domain::Network* network = server->network_id ? state.network(*server->network_id) : nullptr;
   Rows rows;
   Messages messages;
-  for (const Seen& seen : load_seen(tx, state, server_id, proof)) {
-    Peer after = judged(seen, network, planned_generation, rows);
-    if (after.delivery() == Delivery::applied || (!seen.wanted && seen.proven && seen.proven->empty()))
-      ++finished.as_told;
-    const bool changed = after.delivery() != seen.peer.delivery();
-    if (changed) {
+  for (Seen& seen : load_seen(tx, state, server_id, shown)) {
+    const Peer& before = seen.peer;
+    Peer after = judged(seen, network, sealer, shown, rows);
+    const bool applied = after.delivery() == Delivery::applied;
+    if (applied || (!seen.wanted && seen.proven && seen.proven->empty())) ++finished.as_told;
+    if (after.delivery() != before.delivery()) {
       after.version += 1;
-      const bool applied = after.delivery() == Delivery::applied;
-      const std::int64_t latency_ms = applied ? (micros_of(state.now) - micros_of(after.changed_at)) / 1000 : -1;
-      messages.say("status", events::peer_status(after, server, network, latency_ms));
       if (applied) {
+        seen.context.latency_ms = (micros_of(state.now) - micros_of(after.changed_at)) / 1000;
+        seen.context.vps_ready_at = state.now;
         ++finished.applied;
-        (seen.wanted ? finished.latencies_ms : finished.urgent_latencies_ms).push_back(latency_ms);
+        (was_taken_away(seen) ? finished.urgent_latencies_ms : finished.latencies_ms)
+            .push_back(seen.context.latency_ms);
       }
+      messages.say("status",
+                   events::peer_status(after, seen.context, client_secrets(sealer, after, seen.context.tenant)));
     }
     rows.id.add(after.id);
     rows.proven.add(seen.proven);
@@ -123,8 +276,36 @@ Finished store_proofs(Tx& tx, domain::State& state, Id server_id, const wireguar
     rows.error.add(after.delivery_error);
   }
   store_rows(tx, server_id, rows);
+  finished.as_told += drop_strays(tx, server_id, shown.keys);
+  release_revoked(tx, rows);
   messages.store(tx);
   return finished;
+}
+
+namespace {
+
+void say_parked(Tx& tx, domain::State& state, const Sealer* sealer, const pqxx::result& parked) {
+  if (parked.empty()) return;
+  Ids ids;
+  for (const auto& row : parked) ids.push_back(int_at(row, 0));
+  normalise(ids);
+  Messages messages;
+  for (const Peer& peer : load_whole_peers(tx, ids, state)) {
+    const auto context = context_of(peer, state);
+    messages.say("status", events::peer_status(peer, context, client_secrets(sealer, peer, context.tenant)));
+  }
+  messages.store(tx);
+}
+
+}  // namespace
+
+void park(Tx& tx, domain::State& state, Id server_id, const Sealer* sealer, const std::string& key,
+          const std::string& code) {
+  say_parked(tx, state, sealer, tx.run("delivery_park_key", server_id, key, code));
+}
+
+void park(Tx& tx, domain::State& state, const Ids& peers, const Sealer* sealer, const std::string& code) {
+  if (!peers.empty()) say_parked(tx, state, sealer, tx.run("delivery_park_peers", array_of(peers), code));
 }
 
 }  // namespace peerwright::store

@@ -1,17 +1,44 @@
 #pragma once
 
 #include "changes.hpp"
+#include "peerwright/base/seal.hpp"
 #include "peerwright/store/delivery.hpp"
 
 namespace peerwright::store {
 
-// What should stand on the host for a peer.
-wireguard::PeerConfig config_of(const domain::Peer& peer, const domain::Network& network);
+// What should stand on the host for a peer: its key, and the staged one beside it, without addresses.
+struct PeerConfigs {
+  wireguard::PeerConfig main;
+  std::optional<wireguard::PeerConfig> staged;
+};
+// Error `preshared_key_unreadable`. The endpoint is left out: it belongs to some pushes only.
+Result<PeerConfigs> configs_of(const domain::Peer& peer, const domain::Network& network, const Sealer* sealer);
 
-// Stores what was read of keys of a server (whose row is locked and loaded): applied where it is as wanted, up to
-// `planned_generation`; due again where it is not; removal rows away where the key is gone; addresses into quarantine.
-// Says the statuses. Keys that the database does not know are left alone.
-Finished store_proofs(Tx& tx, domain::State& state, domain::Id server_id, const wireguard::Proof& proof,
-                      std::int64_t planned_generation);
+// What columns `proven` say where all stands as wanted: the fingerprint, that of the staged key, the endpoint's
+// setting.
+std::string proven_text(const PeerConfigs& configs, const std::string& endpoint);
+std::string proven_text(std::string fingerprints, const std::string& endpoint);
+// The endpoint's setting in such a text; "" without one.
+std::string proven_endpoint(const std::optional<std::string>& proven);
+
+// What an exec showed, or a plan found proven.
+struct Shown {
+  wireguard::Proof keys;
+  std::map<std::string, std::string> configured_endpoints;  // of keys that were pushed
+  bool firewall = true;                                     // the wanted firewall is proven
+  bool garden = true;                                       // the same, for what must not be let in without it
+  std::int64_t planned_generation = 0;
+  bool complete = false;  // a reading: what it does not show is not there
+};
+
+// Stores what was seen of peers' keys on a server (whose row is locked and loaded): applied where it is as wanted, up
+// to the planned generation; due again where it is not; removal rows away where the key is gone; addresses into
+// quarantine. Says the statuses. Keys that the database does not know are left alone.
+Finished store_proofs(Tx& tx, domain::State& state, domain::Id server_id, const Sealer* sealer, const Shown& shown);
+
+// Sets peers aside and says so: by a key of theirs on the server, or by their ids.
+void park(Tx& tx, domain::State& state, domain::Id server_id, const Sealer* sealer, const std::string& key,
+          const std::string& code);
+void park(Tx& tx, domain::State& state, const Ids& peers, const Sealer* sealer, const std::string& code);
 
 }  // namespace peerwright::store

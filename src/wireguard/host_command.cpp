@@ -3,6 +3,7 @@
 
 #include "peerwright/wireguard/host.hpp"
 #include "peerwright/wireguard/key.hpp"
+#include "peerwright/wireguard/observation.hpp"
 
 namespace peerwright::wireguard {
 namespace {
@@ -56,25 +57,35 @@ tl::unexpected<Error> invalid(std::string_view what) {
                    "correct the server's " + std::string(what));
 }
 
+// `exec_prefix timeout ... sh -c SCRIPT peerwright INTERFACE CONFIG`
+Result<std::string> script_command(const HostInterface& where, int timeout_seconds, std::string_view script) {
+  if (!good_interface(where.interface)) return invalid("interface name");
+  if (!good_path(where.config_path)) return invalid("configuration path");
+  if (!good_prefix(where.exec_prefix)) return invalid("exec prefix");
+  if (timeout_seconds <= 0 || timeout_seconds > kMaxTimeoutSeconds) return invalid("timeout");
+  std::string command = where.exec_prefix.empty() ? "" : where.exec_prefix + " ";
+  command += "timeout -k " + std::to_string(kKillAfterSeconds) + " " + std::to_string(timeout_seconds) + " sh -c ";
+  command += shell_quoted(script) + " peerwright " + shell_quoted(where.interface) + " ";
+  return command + shell_quoted(where.config_path);
+}
+
 }  // namespace
 
 Result<std::string> exec_command(const HostInterface& where, PushMode mode, std::int64_t push_number,
                                  int timeout_seconds, std::string_view script) {
-  if (!good_interface(where.interface)) return invalid("interface name");
-  if (!good_path(where.config_path)) return invalid("configuration path");
-  if (!good_prefix(where.exec_prefix)) return invalid("exec prefix");
+  auto command = script_command(where, timeout_seconds, script);
+  if (!command) return command;
   if (!made_of(where.installation_id, "_-", kMaxInstallationChars)) return invalid("installation id");
   if (push_number <= 0) return invalid("push number");
-  if (timeout_seconds <= 0 || timeout_seconds > kMaxTimeoutSeconds) return invalid("timeout");
-  std::string command = where.exec_prefix.empty() ? "" : where.exec_prefix + " ";
-  command += "timeout -k " + std::to_string(kKillAfterSeconds) + " " + std::to_string(timeout_seconds) + " sh -c ";
-  command += shell_quoted(script) + " peerwright " + shell_quoted(where.interface) + " " +
-             shell_quoted(where.config_path) + " ";
-  command += shell_quoted(where.installation_id) + " " + std::to_string(push_number);
-  command += mode == PushMode::push ? " push" : " reading";
+  *command += " " + shell_quoted(where.installation_id) + " " + std::to_string(push_number);
+  *command += mode == PushMode::push ? " push" : " reading";
   if (where.expected_key.empty()) return command;
   if (!check_public_key(where.expected_key)) return invalid("public key");
-  return command + ' ' + shell_quoted(where.expected_key);
+  return *command + ' ' + shell_quoted(where.expected_key);
+}
+
+Result<std::string> observe_command(const HostInterface& where, int timeout_seconds, std::string_view script) {
+  return script_command(where, timeout_seconds, script);
 }
 
 }  // namespace peerwright::wireguard

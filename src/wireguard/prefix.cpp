@@ -62,11 +62,14 @@ Prefix Prefix::network() const {
   return cleared;
 }
 
+Prefix Prefix::widened(int length) const {
+  Prefix wider = *this;
+  wider.length_ = std::clamp(length, 0, length_);
+  return wider.network();
+}
+
 bool Prefix::contains(const Prefix& other) const {
-  if (ipv4_ != other.ipv4_ || other.length_ < length_) return false;
-  Prefix widened = other;
-  widened.length_ = length_;
-  return widened.network() == network();
+  return ipv4_ == other.ipv4_ && other.length_ >= length_ && other.widened(length_) == network();
 }
 
 bool Prefix::overlaps(const Prefix& other) const { return contains(other) || other.contains(*this); }

@@ -1,7 +1,9 @@
 #include <algorithm>
 
 #include "peerwright/base/seal.hpp"
+#include "peerwright/wireguard/firewall.hpp"
 #include "peerwright/wireguard/host.hpp"
+#include "peerwright/wireguard/key.hpp"
 #include "preshared_key.hpp"
 
 namespace peerwright::wireguard {
@@ -92,6 +94,19 @@ Proof prove_reading(const std::vector<PeerConfig>& wanted, const HostAnswer& ans
   for (const auto& peer : answer.file) proof[peer.public_key] = std::nullopt;
   prove_peers(wanted, answer, kernel, file, proof);
   return proof;
+}
+
+bool proves_interface_key(const PushPlan& plan, const HostAnswer& answer) {
+  if (plan.interface_key.empty()) return true;
+  const auto wanted = public_key_of(plan.interface_key);
+  return wanted && answer.interface_key == *wanted && answer.file_interface_key == *wanted;
+}
+
+bool proves_firewall(const PushPlan& plan, const HostAnswer& answer) {
+  if (!plan.firewall) return true;
+  const std::string wanted = firewall_hash(*plan.firewall);
+  return answer.firewall_loaded == wanted && answer.firewall_file == wanted &&
+         answer.firewall_state.empty() == wanted.empty();
 }
 
 }  // namespace peerwright::wireguard

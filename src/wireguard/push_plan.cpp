@@ -10,7 +10,8 @@ namespace {
 constexpr std::size_t kFingerprintDigits = 16;
 constexpr std::size_t kPeerLinesBytes = 320;  // all of a [Peer] and its #hash line but the prefixes
 constexpr std::size_t kKeyLineBytes = 64;
-constexpr std::size_t kPlanLinesBytes = 128;
+constexpr std::size_t kPlanLinesBytes = 256;
+constexpr std::string_view kFirewallLine = "#nft ";
 
 std::string joined(std::vector<std::string> words) {
   std::sort(words.begin(), words.end());
@@ -19,10 +20,17 @@ std::string joined(std::vector<std::string> words) {
   return text;
 }
 
+std::size_t lines_in(std::string_view text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) +
+         (text.empty() || text.back() == '\n' ? 0 : 1);
+}
+
 std::size_t bytes_of(const PushPlan& plan) {
   std::size_t bytes = kPlanLinesBytes + (plan.removals.size() + plan.hashed_keys.size()) * kKeyLineBytes;
+  bytes += plan.interface_key.size();
+  if (plan.firewall) bytes += plan.firewall->size() + lines_in(*plan.firewall) * (kFirewallLine.size() + 1);
   for (const auto& peer : plan.peers) {
-    bytes += kPeerLinesBytes + peer.preshared_key.size();
+    bytes += kPeerLinesBytes + peer.preshared_key.size() + peer.endpoint.size();
     for (const auto& prefix : peer.allowed_ips) bytes += prefix.size() + 1;
   }
   return bytes;
@@ -36,6 +44,16 @@ void render_peer(std::string& text, const PeerConfig& peer) {
   if (!peer.allowed_ips.empty()) text.append("\nAllowedIPs = ").append(joined(peer.allowed_ips));
   text.append("\nPersistentKeepalive = ");
   text.append(peer.keepalive_seconds == 0 ? "off" : std::to_string(peer.keepalive_seconds)).append("\n");
+  if (!peer.endpoint.empty()) text.append("Endpoint = ").append(peer.endpoint).append("\n");
+}
+
+void render_firewall_lines(std::string& text, std::string_view firewall) {
+  text.append("#firewall ").append(std::to_string(lines_in(firewall))).append("\n");
+  while (!firewall.empty()) {
+    const std::size_t end = firewall.find('\n');
+    text.append(kFirewallLine).append(firewall.substr(0, end)).append("\n");
+    firewall.remove_prefix(end == std::string_view::npos ? firewall.size() : end + 1);
+  }
 }
 
 }  // namespace
@@ -51,6 +69,9 @@ std::string fingerprint(const PeerConfig& peer) {
 // A file for `wg addconf`, in which all that is not for `wg` is a comment:
 //   #plan REMOVALS ADDS
 //   #remove KEY
+//   #firewall LINES        where the plan says something of it; 0: it is to be gone
+//   #nft LINE              of the text, as many as LINES says
+//   #key KEY               the interface's new private key
 //   [Peer] sections
 //   #hash KEY              in ascending order, each once
 //   #end
@@ -61,11 +82,13 @@ Secret render_push(const PushPlan& plan) {
   hashed.erase(std::unique(hashed.begin(), hashed.end()), hashed.end());
 
   std::string text;
-  // Room for all of it, for a string that grows leaves copies of preshared keys behind.
+  // Room for all of it, for a string that grows leaves copies of keys behind.
   text.reserve(bytes_of(plan));
   text.append("#plan ").append(std::to_string(plan.removals.size()));
   text.append(" ").append(std::to_string(plan.peers.size())).append("\n");
   for (const auto& key : plan.removals) text.append("#remove ").append(key).append("\n");
+  if (plan.firewall) render_firewall_lines(text, *plan.firewall);
+  if (!plan.interface_key.empty()) text.append("#key ").append(plan.interface_key.reveal()).append("\n");
   for (const auto& peer : plan.peers) render_peer(text, peer);
   for (const auto& key : hashed) text.append("#hash ").append(key).append("\n");
   text.append("#end\n");

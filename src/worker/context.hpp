@@ -12,6 +12,7 @@
 #include "peerwright/admin/metrics.hpp"
 #include "peerwright/base/config.hpp"
 #include "peerwright/base/seal.hpp"
+#include "peerwright/base/sealed_box.hpp"
 #include "peerwright/broker/message.hpp"
 #include "peerwright/store/database.hpp"
 
@@ -57,6 +58,8 @@ struct Context {
   Wake deliver{};
   Wake sweep{};
   Wake publish{};
+  Wake observe{};
+  const IntakeKey* intake_key = nullptr;  // nullptr: sealed values are not taken
 
   [[nodiscard]] std::shared_ptr<const Config> config() const { return live.get(); }
   [[nodiscard]] bool stopping() const { return stop.load(std::memory_order_relaxed); }
@@ -69,6 +72,7 @@ struct Context {
 void run_heartbeat(Context& context);
 void run_intake(Context& context);
 void run_deliver(Context& context);
+void run_observe(Context& context);
 void run_sweep(Context& context);
 void run_publish(Context& context);
 

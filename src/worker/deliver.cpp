@@ -10,12 +10,14 @@
 #include "peerwright/base/log.hpp"
 #include "peerwright/domain/retry.hpp"
 #include "peerwright/store/delivery.hpp"
+#include "resolve.hpp"
 #include "sessions.hpp"
 
 namespace peerwright::worker {
 namespace {
 
 constexpr const char* kLoop = "deliver";
+constexpr std::chrono::seconds kNamesAgain{30};  // until endpoints of nodes that named nothing are looked up again
 
 using domain::Id;
 
@@ -69,11 +71,40 @@ class Claimed {
   bool ended_ = false;
 };
 
+// Which urgent changes were counted as late already: each once, whether its host cannot be reached or obeys too late.
+// Safe from every thread.
+class LateOnes {
+ public:
+  // Whether the urgency of the server that began then is counted for the first time.
+  bool count(Id server, std::int64_t since_micros) {
+    const std::lock_guard lock(mutex_);
+    const auto [counted, is_new] = counted_.try_emplace(server, since_micros);
+    return is_new || std::exchange(counted->second, since_micros) != since_micros;
+  }
+  [[nodiscard]] bool has(Id server, std::int64_t since_micros) const {
+    const std::lock_guard lock(mutex_);
+    const auto counted = counted_.find(server);
+    return counted != counted_.end() && counted->second == since_micros;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<Id, std::int64_t> counted_;
+};
+
+// What the threads share.
+struct Tools {
+  explicit Tools(Context& context) : sessions(context) {}
+  Sessions sessions;
+  Resolver resolver;
+  LateOnes late;
+};
+
 // What one thread does with the servers that it is given.
 class Deliverer {
  public:
-  Deliverer(Context& context, Sessions& sessions)
-      : context_(context), sessions_(sessions), store_(context.database), random_(std::random_device()()) {}
+  Deliverer(Context& context, Tools& tools)
+      : context_(context), tools_(tools), store_(context.database, context.sealer), random_(std::random_device()()) {}
 
   void deliver(Id server_id) {
     const auto shared = context_.config();
@@ -81,20 +112,58 @@ class Deliverer {
     const store::DeliveryLimits limits{config.deliver.chunk_peers, config.deliver.chunk_peers,
                                        config.deliver.urgent_chunk_peers};
     auto planned = store_.plan(context_.worker_id, server_id, limits);
-    if (!planned) return release(server_id, 1, planned.error());
+    if (!planned) {
+      const auto delay = retry_in(1, planned.error().retry);
+      return release(planned.error(),
+                     [&](const Error& noted) { return store_.fail(context_.worker_id, server_id, noted, delay); });
+    }
     if (!*planned) return context_.publish.notify();  // proven already: the statuses are in the outbox
-    const store::PlannedPush& push = **planned;
+    store::PlannedPush& push = **planned;
+    const auto began = std::chrono::steady_clock::now();
+    resolve_names(push);
     auto answer = ask_host(push);
     context_.metrics.gauge("server_reachable", push.server.name)
         .set(answer || answer.error().code.rfind("ssh_", 0) != 0 ? 1 : 0);
     auto finished = answer ? finish(push, *answer) : Result<store::Finished>(tl::unexpected(answer.error()));
     if (finished) return note(push, *finished);
     context_.metrics.counter("pushes_total", finished.error().code).add();
+    note_lateness(push, std::chrono::steady_clock::now() - began);
     log_failure(push, finished.error());
-    release(server_id, push.attempts + 1, finished.error(), blamed_key(push, finished.error()));
+    give_back(push, finished.error());
   }
 
  private:
+  // Hosts are told literals. What cannot be resolved in time does not keep the others waiting.
+  void resolve_names(store::PlannedPush& push) {
+    std::set<std::string> endpoints;
+    for (const auto& peer : push.plan.peers) {
+      if (!peer.endpoint.empty()) endpoints.insert(peer.endpoint);
+    }
+    if (endpoints.empty()) return;
+    const auto resolved = tools_.resolver.resolve(endpoints, kResolveDeadline);
+    std::vector<std::string> unresolved;
+    for (auto& peer : push.plan.peers) {
+      if (peer.endpoint.empty()) continue;
+      const auto found = resolved.find(peer.endpoint);
+      if (found != resolved.end()) {
+        peer.endpoint = found->second;
+      } else {
+        unresolved.push_back(peer.public_key);
+      }
+    }
+    for (const std::string& key : unresolved) push.drop_unresolved(key);
+    if (unresolved.empty()) return;
+    log::warn(
+        "endpoints cannot be resolved",
+        {{"loop", kLoop}, {"server", push.server.name}, {"endpoints", static_cast<std::int64_t>(unresolved.size())}});
+  }
+
+  // Of an interface whose key is being changed both keys are right.
+  static bool is_right_interface(const domain::Server& server, const std::string& key) {
+    return server.public_key.empty() || key == server.public_key ||
+           (!server.key_wanted.empty() && key == server.key_wanted);
+  }
+
   Result<wireguard::HostAnswer> ask_host(const store::PlannedPush& push) {
     const wireguard::HostInterface where{push.server.interface, push.server.config_path, push.server.exec_prefix,
                                          push.installation_id, push.server.public_key};
@@ -110,7 +179,7 @@ class Deliverer {
     if (!ran) return tl::unexpected(ran.error());
     auto answer = wireguard::parse_answer(ran->out, ran->exit_status, push.push_number);
     if (!answer) return answer;
-    if (!push.server.public_key.empty() && push.server.public_key != answer->interface_key) {
+    if (!is_right_interface(push.server, answer->interface_key)) {
       return permanent("interface_key_changed", "the interface has another key than the one registered",
                        "if the host was rebuilt, give the interface its key back, or register the new key");
     }
@@ -119,16 +188,16 @@ class Deliverer {
 
   Result<ssh::ExecResult> exec(const domain::Server& server, const std::string& command, const Secret& input,
                                std::chrono::milliseconds deadline) {
-    auto taken = sessions_.take(server);
+    auto taken = tools_.sessions.take(server);
     if (!taken) return tl::unexpected(taken.error());
     auto ran = taken->session->exec(command, input.reveal(), deadline);
     if (!ran && taken->was_open && ran.error().code == "ssh_channel_failed") {
       // The kept session had died, and nothing was sent: the same push may go through a new one.
-      taken = sessions_.connect(server);
+      taken = tools_.sessions.connect(server);
       if (!taken) return tl::unexpected(taken.error());
       ran = taken->session->exec(command, input.reveal(), deadline);
     }
-    sessions_.put_back(server, std::move(taken->session));
+    tools_.sessions.put_back(server, std::move(taken->session));
     return ran;
   }
 
@@ -143,9 +212,10 @@ class Deliverer {
     for (const std::int64_t ms : finished.latencies_ms) {
       context_.metrics.histogram("delivery_proven_seconds", "bulk").observe(static_cast<double>(ms) / 1000);
     }
+    const bool counted = tools_.late.has(push.server.id, push.urgent_since_micros);
     for (const std::int64_t ms : finished.urgent_latencies_ms) {
       context_.metrics.histogram("delivery_proven_seconds", "urgent").observe(static_cast<double>(ms) / 1000);
-      if (ms > context_.config()->deliver.urgent_limit_ms)
+      if (ms > context_.config()->deliver.urgent_limit_ms && !counted)
         context_.metrics.counter("urgent_deadline_missed_total").add();
     }
     if (push.attempts > 0) {
@@ -166,12 +236,30 @@ class Deliverer {
     }
   }
 
-  // The peer that stood alone in a push that the host refuses for ever; "" where no peer is to blame.
-  static std::string blamed_key(const store::PlannedPush& push, const Error& why) {
-    const bool content = why.code == "prefix_taken_on_host" || why.code == "wg_refused";
-    const bool alone =
-        push.mode == wireguard::PushMode::push && push.plan.removals.empty() && push.plan.peers.size() == 1;
-    return content && alone ? push.plan.peers.front().public_key : "";
+  // What is urgent and late is said while its host cannot be reached too, once for each urgency.
+  void note_lateness(const store::PlannedPush& push, std::chrono::steady_clock::duration took) {
+    if (push.urgent_since_micros == 0) return;
+    const std::chrono::milliseconds limit(context_.config()->deliver.urgent_limit_ms);
+    if (push.urgent_for + took <= limit || !tools_.late.count(push.server.id, push.urgent_since_micros)) return;
+    context_.metrics.counter("urgent_deadline_missed_total").add();
+    log::error("an urgent change is late", {{"loop", kLoop},
+                                            {"server", push.server.name},
+                                            {"waits_ms", std::int64_t{push.urgent_for.count()}},
+                                            {"limit_ms", std::int64_t{limit.count()}}});
+  }
+
+  // What the content of a push is to blame for goes on at once, in smaller portions.
+  static bool is_content(const Error& why) { return why.code == "prefix_taken_on_host" || why.code == "wg_refused"; }
+  static bool is_firewall(const store::PlannedPush& push, const Error& why) {
+    const bool no_nft = why.code == "host_tool_missing" && why.message.ends_with(" nft");
+    return push.firewall.carried && (why.code == "nft_refused" || no_nft);
+  }
+
+  void give_back(const store::PlannedPush& push, const Error& why) {
+    const bool firewall = is_firewall(push, why);
+    const store::Blamed blamed{is_content(why) ? push.lone_key() : std::string(), firewall};
+    const auto delay = retry_in(push.attempts + 1, is_content(why) || firewall ? Retry::later : why.retry);
+    release(why, [&](const Error& noted) { return store_.fail(context_.worker_id, push, noted, delay, blamed); });
   }
 
   std::chrono::milliseconds retry_in(int failures, Retry retry) {
@@ -184,13 +272,11 @@ class Deliverer {
 
   // Gives the server back, with the time of the next attempt. While the database is away the lease cannot be given
   // back, and nobody else would take it over as long as we live: so it is tried until it works.
-  void release(Id server_id, int failures, const Error& why, const std::string& blamed = {}) {
-    // What the content of a push is to blame for goes on at once, in smaller portions.
-    const bool content = why.code == "prefix_taken_on_host" || why.code == "wg_refused";
-    const auto delay = retry_in(failures, content ? Retry::later : why.retry);
+  template <typename Fail>
+  void release(const Error& why, Fail fail) {
     Error noted = why;
     for (;;) {
-      const auto failed = store_.fail(context_.worker_id, server_id, noted, delay, blamed);
+      const Result<void> failed = fail(noted);
       if (failed || context_.stopping()) return;
       context_.metrics.counter("db_errors_total", failed.error().code).add();
       if (failed.error().retry == Retry::never) noted = {"delivery_failed", "see the log", "", why.retry};
@@ -200,8 +286,9 @@ class Deliverer {
 
   static constexpr int kHostMarginSeconds = 5;
   static constexpr int kAttemptsBetweenLines = 20;
+  static constexpr std::chrono::milliseconds kResolveDeadline{2000};
   Context& context_;
-  Sessions& sessions_;
+  Tools& tools_;
   store::DeliveryStore store_;
   std::mt19937 random_;
 };
@@ -225,14 +312,14 @@ Result<void> claim_round(Context& context, store::DeliveryStore& store, Claimed&
 }  // namespace
 
 void run_deliver(Context& context) {
-  Sessions sessions(context);
+  Tools tools(context);
   Claimed claimed;
   const int threads = context.config()->deliver.threads;
   std::vector<std::thread> pool;
   pool.reserve(static_cast<std::size_t>(threads));
   for (int i = 0; i < threads; ++i) {
     pool.emplace_back([&] {
-      Deliverer deliverer(context, sessions);
+      Deliverer deliverer(context, tools);
       while (const auto server = claimed.next()) {
         deliverer.deliver(*server);
         claimed.done(*server);
@@ -240,13 +327,18 @@ void run_deliver(Context& context) {
       }
     });
   }
-  store::DeliveryStore store(context.database);
+  store::DeliveryStore store(context.database, context.sealer);
+  auto next_names = std::chrono::steady_clock::now() + kNamesAgain;
   const std::chrono::milliseconds poll(context.config()->deliver.poll_ms);
   bool failing = false;
   while (!context.stopping()) {
     const auto claims = claim_round(context, store, claimed, threads);
     if (!claims && !failing) log::warn("nothing can be claimed", claims.error(), {{"loop", kLoop}});
     failing = !claims;
+    if (claims && std::chrono::steady_clock::now() >= next_names) {
+      (void)store.retry_names();
+      next_names = std::chrono::steady_clock::now() + kNamesAgain;
+    }
     context.beat(kLoop);
     context.deliver.wait(failing ? kFirstRetry : poll);
   }

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <set>
 
-#include "bindings.hpp"
+#include "arrivals.hpp"
 #include "context.hpp"
+#include "marks.hpp"
 #include "peerwright/base/log.hpp"
 #include "peerwright/broker/consumer.hpp"
 #include "peerwright/domain/retry.hpp"
+#include "replay.hpp"
 
 namespace peerwright::worker {
 namespace {
@@ -24,7 +26,11 @@ using PartitionKey = std::pair<std::string, std::int32_t>;
 
 class Intake final : public broker::AssignmentListener {
  public:
-  explicit Intake(Context& context) : context_(context), store_(context.database, *context.sealer) {}
+  explicit Intake(Context& context)
+      : context_(context),
+        store_(context.database, *context.sealer),
+        marks_(context, store_),
+        replay_(context, store_) {}
 
   void run() {
     while (!context_.stopping()) {
@@ -64,6 +70,8 @@ class Intake final : public broker::AssignmentListener {
       return static_cast<bool>(consumer_->poll(std::chrono::milliseconds(0)));
     }
     batch_.clear();  // whatever ended the round before: what was not executed is read again
+    marks_.keep(*consumer_, expected_);
+    replay_.go_on();
     if (!collect()) return false;
     if (!batch_.empty() && !restart_) process();
     if (!stopped_.empty() && std::chrono::steady_clock::now() >= next_look_) restart_ = true;
@@ -88,12 +96,13 @@ class Intake final : public broker::AssignmentListener {
         return false;
       }
       if (auto* message = std::get_if<broker::Message>(&*polled)) {
-        if (!expected_.contains({message->partition.topic, message->partition.number})) continue;
+        if (!is_next(*message)) continue;
         if (batch_.empty()) deadline = std::chrono::steady_clock::now() + linger;
         bytes += message->payload.size();
         batch_.push_back(std::move(*message));
       } else if (const auto* end = std::get_if<broker::EndOfPartition>(&*polled)) {
         lag(end->position.partition).set(0);
+        marks_.reached({end->position.partition.topic, end->position.partition.number}, end->position.offset);
       } else if (const auto* fault = std::get_if<broker::PartitionFault>(&*polled)) {
         stop_partition({fault->partition.topic, fault->partition.number}, fault->error);
       } else if (!batch_.empty() || wait == kIdlePoll) {
@@ -101,6 +110,25 @@ class Intake final : public broker::AssignmentListener {
       }
       if (!batch_.empty() && std::chrono::steady_clock::now() >= deadline) break;
     }
+    return true;
+  }
+
+  // Whether the message is to be executed. The one that was executed last comes first: a topic that was made anew shows
+  // by it, whatever its offsets are.
+  bool is_next(const broker::Message& message) {
+    const PartitionKey key(message.partition.topic, message.partition.number);
+    const auto expected = expected_.find(key);
+    if (expected == expected_.end()) return false;
+    const auto last = last_.extract(key);
+    if (!last.empty() && last.mapped().first == message.offset) {
+      const events::RawMessage raw{message.payload, &message.headers};
+      if (store::message_hash(message.key, raw) != last.mapped().second) {
+        stop_partition(key, changed(message.offset));
+        return false;
+      }
+    }
+    if (message.offset < expected->second) return false;
+    marks_.reached(key, message.offset + 1);
     return true;
   }
 
@@ -133,11 +161,12 @@ class Intake final : public broker::AssignmentListener {
       return false;
     }
     complaint_.clear();
+    marks_.forget();
     if (auto restarted = consumer_->restart_at(*positions); !restarted) {
       log::warn("the consumer cannot begin at its positions", restarted.error(), {{"loop", kLoop}});
       return false;
     }
-    consumer_->commit(*positions);
+    commit_positions();
     restart_ = false;
     // With more workers than partitions some have none: they stand by, which is ready.
     context_.readiness.set("intake", joined_ ? "" : kNotJoined);
@@ -147,6 +176,7 @@ class Intake final : public broker::AssignmentListener {
   Result<std::vector<broker::Position>> begin_positions(const std::vector<broker::Partition>& partitions) {
     expected_.clear();
     stopped_.clear();
+    last_.clear();
     std::vector<broker::Position> positions;
     if (partitions.empty()) return positions;
     auto cluster = consumer_->cluster_id(kAskTimeout);
@@ -168,8 +198,13 @@ class Intake final : public broker::AssignmentListener {
         continue;
       }
       complained_.erase(key);
+      auto last = store_.last_message(key.first, key.second);
+      if (!last) return tl::unexpected(last.error());
       expected_[key] = *offset;
-      positions.push_back({partition, *offset});
+      // One that retention removed is no gap.
+      const bool checked = *last && (*last)->first >= marks->low && (*last)->first < *offset;
+      if (checked) last_[key] = **last;
+      positions.push_back({partition, checked ? (*last)->first : *offset});
       lag(partition).set(static_cast<double>(marks->high - *offset));
     }
     context_.metrics.gauge("intake_stalled_partitions").set(static_cast<double>(stopped_.size()));
@@ -191,6 +226,12 @@ class Intake final : public broker::AssignmentListener {
             Retry::never};
   }
 
+  static Error changed(std::int64_t offset) {
+    return {"log_changed", "message " + std::to_string(offset) + ", the last one executed, is another one now",
+            "find out whether the topic was made anew; set intake.next_offset, and last_hash to null, to read on",
+            Retry::never};
+  }
+
   std::vector<store::Arrival> arrivals() const {
     std::vector<store::Arrival> all;
     all.reserve(batch_.size());
@@ -202,12 +243,7 @@ class Intake final : public broker::AssignmentListener {
       arrival.broker_time = time_from_micros(std::max<std::int64_t>(0, message.timestamp_ms) * 1000);
       arrival.key = message.key;
       arrival.raw = {message.payload, &message.headers};
-      if (auto event = events::decode(arrival.raw)) {
-        arrival.verdict = refuse_unbound(context_.config()->sources, arrival.topic, *event);
-        arrival.event = *std::move(event);
-      } else {
-        arrival.refusal = event.error();
-      }
+      read_arrival(context_, arrival);
       all.push_back(std::move(arrival));
     }
     return all;
@@ -215,7 +251,10 @@ class Intake final : public broker::AssignmentListener {
 
   void process() {
     const auto all = arrivals();
-    if (!execute(all)) return;
+    if (execute(all)) commit_positions();
+  }
+
+  void commit_positions() {
     std::vector<broker::Position> positions;
     positions.reserve(expected_.size());
     for (const auto& [key, offset] : expected_) positions.push_back({{key.first, key.second}, offset});
@@ -263,7 +302,7 @@ class Intake final : public broker::AssignmentListener {
       return false;
     }
     for (const store::Cursor& cursor : cursors) expected_[{cursor.topic, cursor.partition}] = cursor.next;
-    note(*report);
+    note_batch(context_, *report);
     return true;
   }
 
@@ -299,33 +338,15 @@ class Intake final : public broker::AssignmentListener {
     }
   }
 
-  void note(const store::BatchReport& report) {
-    for (const auto& [result, count] : report.results) {
-      context_.metrics.counter("events_total", result.first, result.second).add(static_cast<double>(count));
-    }
-    if (report.duplicates > 0) {
-      context_.metrics.counter("events_total", "_any", "duplicate").add(static_cast<double>(report.duplicates));
-    }
-    for (const auto& [code, count] : report.rejections) {
-      context_.metrics.counter("rejections_total", code).add(static_cast<double>(count));
-    }
-    for (const auto& [code, count] : report.dead_letter_codes) {
-      context_.metrics.counter("dead_letters_total", code).add(static_cast<double>(count));
-    }
-    if (report.reused_ids > 0) {
-      log::error("a source used an id again with another payload", {{"loop", kLoop}, {"count", report.reused_ids}});
-    }
-    if (report.due) context_.deliver.notify();
-    if (report.fan_out) context_.sweep.notify();
-    context_.publish.notify();
-  }
-
   Context& context_;
   store::IntakeStore store_;
+  Marks marks_;
+  Replay replay_;
   std::unique_ptr<broker::Consumer> consumer_;
   std::map<PartitionKey, std::int64_t> expected_;  // where each partition that is being read stands in the database
-  std::set<PartitionKey> stopped_;                 // assigned, but not read
-  std::set<PartitionKey> complained_;              // said once
+  std::map<PartitionKey, std::pair<std::int64_t, std::string>> last_;  // offset and hash, still to be compared
+  std::set<PartitionKey> stopped_;                                     // assigned, but not read
+  std::set<PartitionKey> complained_;                                  // said once
   std::chrono::steady_clock::time_point next_look_{};
   std::vector<broker::Message> batch_;
   std::string complaint_;  // what intake waits for, said once

@@ -30,12 +30,16 @@ struct Loop {
   const char* role;
   void (*run)(Context&);
 };
-constexpr std::array<Loop, 4> kLoops{
-    {{"intake", run_intake}, {"deliver", run_deliver}, {"sweep", run_sweep}, {"publish", run_publish}}};
+constexpr std::array<Loop, 5> kLoops{{{"intake", run_intake},
+                                      {"deliver", run_deliver},
+                                      {"observe", run_observe},
+                                      {"sweep", run_sweep},
+                                      {"publish", run_publish}}};
 
 struct Secrets {
   store::Database database;
   std::optional<Sealer> sealer;
+  std::optional<IntakeKey> intake_key;
   broker::Connection kafka;
 };
 
@@ -57,10 +61,11 @@ Result<Secrets> read_secrets(const Config& config) {
   Secret tried;
   if (auto ok = read(config.postgres.password_file, tried); !ok) return tl::unexpected(ok.error());
   secrets.database.password_file = config.postgres.password_file;
-  if (has_role(config, "deliver")) {
+  if (has_role(config, "deliver") || has_role(config, "observe")) {
     if (auto ok = read(config.ssh.private_key_file, tried); !ok) return tl::unexpected(ok.error());
   }
-  if (has_role(config, "intake")) {
+  // The other roles open what it sealed, where there is anything to open.
+  if (has_role(config, "intake") || !config.encryption.key_file.empty()) {
     Secret key;
     if (auto ok = read(config.encryption.key_file, key); !ok) return tl::unexpected(ok.error());
     auto sealer = Sealer::create(key);
@@ -156,6 +161,7 @@ Result<void> run(const ConfigInput& input, const Config& config, const std::atom
                   secrets->kafka, worker_id,         name,
                   stop,           metrics,           liveness,
                   readiness};
+  if (secrets->intake_key) context.intake_key = &*secrets->intake_key;
   log::info("the worker runs", {{"id", worker_id}, {"admin_port", (*server)->port()}});
   run_loops(context, live, reload_asked);
   (*server)->stop();

@@ -22,5 +22,6 @@ double seconds_of(const std::function<void()>& work);
 int intake();
 int push();
 int memory();
+int fanout();
 
 }  // namespace peerwright::bench

@@ -36,10 +36,11 @@ int main(int argc, char** argv) {
     if (what == "intake") return peerwright::bench::intake();
     if (what == "push") return peerwright::bench::push();
     if (what == "memory") return peerwright::bench::memory();
+    if (what == "fanout") return peerwright::bench::fanout();
   } catch (const std::exception& fault) {
     std::fprintf(stderr, "%s\n", fault.what());
     return 1;
   }
-  std::fputs("usage: bench intake | push | memory\n", stderr);
+  std::fputs("usage: bench intake | push | fanout | memory\n", stderr);
   return 2;
 }

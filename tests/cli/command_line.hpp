@@ -36,6 +36,7 @@ class CommandLine {
   [[nodiscard]] std::string path(const std::string& name) const { return (directory_ / name).string(); }
   std::string write(const std::string& name, const std::string& text) const;
   TestDatabase& db() { return db_; }
+  [[nodiscard]] const Sealer& sealer() const { return sealer_; }  // with the key of the configuration
 
   // Executes messages as a worker's intake would, in the order given.
   void execute(const std::vector<TestEvent>& events);

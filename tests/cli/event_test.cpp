@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <regex>
 #include <stdexcept>
 #include <thread>
 
@@ -50,6 +51,27 @@ TEST(EventValidateTest, TheInvalidExamplesAreNot) {
     EXPECT_THAT(answer.out, HasSubstr(file + ":"));
     EXPECT_THAT(answer.out, testing::Not(HasSubstr(file + ": ok"))) << file;
   }
+}
+
+TEST(EventValidateTest, EachInvalidExampleIsToldWithItsLineAndRemedy) {
+  const CommandLine cli;
+  for (const std::string& file : files_in(PEERWRIGHT_SOURCE_DIR "/schemas/examples/invalid")) {
+    const Answer answer = cli.run({"event", "validate", file});
+    EXPECT_EQ(answer.exit, 1) << file;
+    ASSERT_THAT(answer.out, StartsWith(file + ':'));
+    const std::string told = answer.out.substr(file.size());
+    const bool has_no_place = told.find(" is missing ") != std::string::npos;  // an attribute that is not there
+    EXPECT_TRUE(has_no_place || std::regex_search(told, std::regex("^:[0-9]+:[0-9]+: [a-z_]+: "))) << told;
+    EXPECT_THAT(told, HasSubstr("\n  remedy: ")) << file;
+  }
+}
+
+TEST(EventValidateTest, PatternsAreExpandedWhereNoShellDoesIt) {
+  const CommandLine cli;
+  const Answer valid = cli.run({"event", "validate", PEERWRIGHT_SOURCE_DIR "/schemas/examples/valid/peer.*.json"});
+  EXPECT_EQ(valid.exit, 0) << valid.out;
+  EXPECT_THAT(valid.out, HasSubstr("/peer.provision.json: ok\n"));
+  EXPECT_THAT(cli.run({"event", "validate", cli.path("none-*.json")}).out, HasSubstr("file_unreadable"));
 }
 
 TEST(EventValidateTest, ItNamesTheLineAndColumn) {
@@ -110,6 +132,13 @@ class EventPublishTest : public testing::Test, broker::AssignmentListener {
     arguments.insert(arguments.begin(), {"event", "publish", "--kafka.brokers", broker_->brokers(),
                                          "--kafka.event_topics", kTopic, "--user", "tester"});
     return cli_.run(arguments, input);
+  }
+  Answer run(std::vector<std::string> arguments) {
+    for (const char* more :
+         {"--kafka.brokers", broker_->brokers().c_str(), "--kafka.event_topics", kTopic, "--user", "tester"}) {
+      arguments.emplace_back(more);
+    }
+    return cli_.run(arguments);
   }
   static json step(const Answer& answer, std::size_t number) {
     std::istringstream in(answer.out);
@@ -273,6 +302,26 @@ TEST_F(EventPublishTest, WhatTheHostRefusesEndsTheWait) {
   const Answer answer = publish({"-", "--wait", "--timeout", "60"}, resume);
   EXPECT_EQ(answer.exit, 1);
   EXPECT_THAT(answer.out, HasSubstr(": failed prefix_taken_on_host: "));
+}
+
+TEST_F(EventPublishTest, AVerbIsAnEvent) {
+  start_worker();
+  const Answer answer =
+      run({"peer", "suspend", "acme/laptop", "--reason", "abuse", "--wait", "--timeout", "60", "-o", "jsonl"});
+  EXPECT_EQ(answer.exit, 0) << answer.out << answer.err;
+  EXPECT_EQ(step(answer, 0)["source"], "peerwright-cli/tester");
+  EXPECT_EQ(step(answer, 2)["step"], "proven");
+  const Answer again = run({"subscriber", "resume", "acme/S-1", "--wait", "--timeout", "60", "-o", "jsonl"});
+  EXPECT_EQ(again.exit, 0) << again.out << again.err;
+}
+
+TEST_F(EventPublishTest, AServerInMaintenanceHoldsWhatIsWaitedFor) {
+  start_worker(false);
+  Answer answer = run({"server", "maintenance", "ams-1", "--wait", "--timeout", "60"});
+  EXPECT_EQ(answer.exit, 0) << answer.out << answer.err;
+  answer = run({"peer", "suspend", "acme/laptop", "--wait", "--timeout", "60"});
+  EXPECT_EQ(answer.exit, 1) << answer.out << answer.err;
+  EXPECT_THAT(answer.out, HasSubstr(": held (its pushes wait until the maintenance ends)\n"));
 }
 
 TEST_F(EventPublishTest, UnreachableBrokersExitWith5) {

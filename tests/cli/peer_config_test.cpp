@@ -3,10 +3,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
 #include "command_line.hpp"
+#include "peerwright/base/seal.hpp"
 #include "peerwright/wireguard/key.hpp"
 
 namespace peerwright::test {
@@ -162,6 +164,58 @@ TEST_F(PeerConfigTest, TheQrCodeIsOne) {
   EXPECT_TRUE(is_finder(0, code.size() - 7));
   EXPECT_TRUE(is_finder(code.size() - 7, 0));
   EXPECT_FALSE(is_finder(code.size() - 7, code.size() - 7));
+}
+
+TEST_F(PeerConfigTest, ItsOwnSettingsGoBeforeTheTenantsAndTheServers) {
+  cli_.db().execute("UPDATE tenants SET dns = '{10.200.0.53}'");
+  EXPECT_THAT(cli_.run({"peer", "config", "acme/own"}).out, HasSubstr("DNS = 10.200.0.53\n"));
+  cli_.db().execute("UPDATE peers SET dns = '{10.200.0.54,example.net}', mtu = 1280 WHERE name = 'own'");
+  EXPECT_THAT(cli_.run({"peer", "config", "acme/own"}).out, HasSubstr("DNS = 10.200.0.54, example.net\nMTU = 1280\n"));
+}
+
+TEST_F(PeerConfigTest, ThePresharedKeyIsOpenedWithTheKeyFileAlone) {
+  const std::string preshared = wireguard::generate_key_pair().public_key;
+  const std::string sealed = hex_of(cli_.sealer().seal(preshared, "peers/acme/own/preshared_key"));
+  cli_.db().execute("UPDATE peers SET preshared_key_sealed = replace(encode(decode('" + sealed +
+                    "', 'hex'), 'base64'), E'\\n', '') WHERE name = 'own'");
+  Answer answer = cli_.run({"peer", "config", "acme/own"});
+  EXPECT_EQ(answer.exit, 0) << answer.err;
+  EXPECT_THAT(answer.out, HasSubstr("\nPresharedKey = " + preshared + "\n"));
+  const std::string other = cli_.write("other-key", std::string(64, 'a'));
+  answer = cli_.run({"peer", "config", "acme/own", "--set", "encryption.key_file=" + other});
+  EXPECT_EQ(answer.exit, 0);
+  EXPECT_THAT(answer.out, HasSubstr("\nPresharedKey = REPLACE_WITH_THE_PRESHARED_KEY\n"));
+  EXPECT_THAT(answer.err, HasSubstr("note: a placeholder stands for the preshared key: sealed_with_other_key"));
+}
+
+TEST_F(PeerConfigTest, RoutersAndPicturesHaveTheirOwnForms) {
+  const Answer router = cli_.run({"peer", "config", "acme/own", "--format", "routeros", "--interface", "wg-vpn"});
+  EXPECT_EQ(router.exit, 0) << router.err;
+  EXPECT_THAT(router.out, testing::AllOf(HasSubstr("wg-vpn"), HasSubstr(kServerKey)));
+
+  const Answer svg = cli_.run({"peer", "config", "acme/own", "--format", "svg"});
+  EXPECT_EQ(svg.exit, 0) << svg.err;
+  EXPECT_THAT(svg.out, testing::StartsWith("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 "));
+  EXPECT_THAT(svg.out, testing::EndsWith("</svg>\n"));
+  const std::string drawn = cli_.run({"peer", "config", "acme/own", "--qr"}).out;
+  EXPECT_EQ(cli_.run({"peer", "config", "acme/own", "--format", "qr"}).out, drawn);
+  const auto modules = modules_of(drawn);
+  std::size_t dark = 0;
+  for (const auto& row : modules) dark += static_cast<std::size_t>(std::ranges::count(row, true));
+  std::size_t squares = 0;
+  for (std::size_t at = 0; (at = svg.out.find("h1v1h-1z", at)) != std::string::npos; ++at) ++squares;
+  EXPECT_EQ(squares, dark) << "the same code";
+
+  const Answer png = cli_.run({"peer", "config", "acme/own", "--format", "png", "--out", cli_.path("own.png")});
+  EXPECT_EQ(png.exit, 0) << png.err;
+  const std::string bytes = content("own.png");
+  ASSERT_GT(bytes.size(), 24U);
+  EXPECT_EQ(bytes.substr(0, 8), "\x89PNG\r\n\x1a\n");
+  const auto side = static_cast<std::size_t>(static_cast<unsigned char>(bytes[18])) << 8U |
+                    static_cast<std::size_t>(static_cast<unsigned char>(bytes[19]));
+  EXPECT_EQ(side, (modules.size() + 8) * 8) << "with its margin, eight pixels a module";
+  EXPECT_EQ(mode("own.png"), 0600U);
+  EXPECT_EQ(cli_.run({"peer", "config", "acme/own", "--format", "gif"}).exit, 2);
 }
 
 TEST_F(PeerConfigTest, WhatDoesNotFitIsRefused) {

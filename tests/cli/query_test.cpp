@@ -25,7 +25,7 @@ class QueryTest : public testing::Test {
 };
 
 TEST_F(QueryTest, EmptyListsAreEmpty) {
-  for (const char* group : {"peer", "server", "dlq"}) {
+  for (const char* group : {"tenant", "customer", "subscriber", "peer", "server", "network", "rule", "mesh", "dlq"}) {
     EXPECT_EQ(out_of({group, "list", "-o", "json"}), "[]\n");
     EXPECT_THAT(out_of({group, "list", "-o", "jsonl"}), IsEmpty());
     EXPECT_THAT(out_of({group, "list", "-o", "name"}), IsEmpty());
@@ -61,7 +61,11 @@ TEST_F(QueryTest, PeerListAsJson) {
                          {"changed_at", "TIME"},
                          {"version", rows[0]["version"]},
                          {"generation", rows[0]["generation"]},
-                         {"applied_generation", rows[0]["generation"]}};
+                         {"applied_generation", rows[0]["generation"]},
+                         {"customer", nullptr},
+                         {"type", "client"},
+                         {"plan", nullptr},
+                         {"region", nullptr}};
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_EQ(rows[0], expected);
 }
@@ -94,34 +98,61 @@ TEST_F(QueryTest, PeerListPages) {
 
 TEST_F(QueryTest, PeerShowAnswersTheSupportCall) {
   fill();
-  EXPECT_EQ(out_of({"peer", "show", "acme/phone"}),
-            "tenant              acme\n"
-            "peer                phone\n"
-            "subscriber          S-1\n"
-            "server              ams-1\n"
-            "network             eu-1\n"
-            "entitlement         suspended\n"
-            "delivery            applied\n"
-            "delivery_error      -\n"
-            "addresses           10.200.0.3/32, fd00:200::3/128\n"
-            "public_key          hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=\n"
-            "description         -\n"
-            "cause               billing/late\n"
-            "changed_at          TIME\n"
-            "version             " +
-                cli_.db().value("SELECT version FROM peers WHERE name = 'phone'") +
-                "\n"
-                "generation          " +
-                cli_.db().value("SELECT generation FROM peers WHERE name = 'phone'") +
-                "\n"
-                "applied_generation  " +
-                cli_.db().value("SELECT applied_generation FROM peers WHERE name = 'phone'") +
-                "\n"
-                "client_routes       0.0.0.0/0, ::/0\n"
-                "keepalive_seconds   25\n"
-                "holds\n"
-                "  scope peer, owner billing, held yes, reason invoice 7 is late, cause billing/late\n"
-                "next                nothing: the host is proven to be as wanted\n");
+  EXPECT_EQ(
+      out_of({"peer", "show", "acme/phone"}),
+      "tenant              acme\n"
+      "peer                phone\n"
+      "subscriber          S-1\n"
+      "server              ams-1\n"
+      "network             eu-1\n"
+      "entitlement         suspended\n"
+      "delivery            applied\n"
+      "delivery_error      -\n"
+      "addresses           10.200.0.3/32, fd00:200::3/128\n"
+      "public_key          hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=\n"
+      "description         -\n"
+      "cause               billing/late\n"
+      "changed_at          TIME\n"
+      "version             " +
+          cli_.db().value("SELECT version FROM peers WHERE name = 'phone'") +
+          "\n"
+          "generation          " +
+          cli_.db().value("SELECT generation FROM peers WHERE name = 'phone'") +
+          "\n"
+          "applied_generation  " +
+          cli_.db().value("SELECT applied_generation FROM peers WHERE name = 'phone'") +
+          "\n"
+          "customer            -\n"
+          "type                client\n"
+          "plan                -\n"
+          "region              -\n"
+          "client_routes       0.0.0.0/0, ::/0\n"
+          "keepalive_seconds   25\n"
+          "settings\n"
+          "  name                   -\n"
+          "  user_id                -\n"
+          "  endpoint               -\n"
+          "  site_networks          -\n"
+          "  dns                    -\n"
+          "  mtu                    -\n"
+          "  hub_keepalive_seconds  0\n"
+          "  has_preshared_key      no\n"
+          "  expires_at             -\n"
+          "  quota_bytes            -\n"
+          "  over_quota             no\n"
+          "  reservation            -\n"
+          "  reserved_until         -\n"
+          "  provisioned_at         TIME\n"
+          "  staged_key             -\n"
+          "  staged_until           -\n"
+          "  created_by             billing\n"
+          "metadata            -\n"
+          "connectivity        -\n"
+          "holds\n"
+          "  scope peer, owner billing, held yes, reason invoice 7 is late, cause billing/late, level cut, since TIME, "
+          "steps -\n"
+          "timers              -\n"
+          "next                nothing: the host is proven to be as wanted\n");
 }
 
 TEST_F(QueryTest, PeerShowTellsWhatHappensNext) {
@@ -153,6 +184,11 @@ TEST_F(QueryTest, APeerThatTheHostRefusesIsFailed) {
 TEST_F(QueryTest, WhatDoesNotExistExitsWith3) {
   for (const std::vector<std::string>& arguments : {std::vector<std::string>{"peer", "show", "acme/nobody"},
                                                     {"peer", "config", "acme/nobody"},
+                                                    {"tenant", "show", "nobody"},
+                                                    {"customer", "show", "acme/nobody"},
+                                                    {"subscriber", "show", "acme/nobody"},
+                                                    {"network", "show", "nowhere"},
+                                                    {"mesh", "show", "mesh/none"},
                                                     {"server", "show", "nowhere"},
                                                     {"dlq", "show", "7"},
                                                     {"audit", "show", "--source", "s", "--id", "i"}}) {

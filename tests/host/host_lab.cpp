@@ -49,6 +49,15 @@ void make_tun_device() {
   if (mknod("/dev/net/tun", S_IFCHR | 0600, makedev(10, 200)) != 0) give_up("cannot make /dev/net/tun");
 }
 
+// What runs `shell_command` in the namespaces of a process.
+std::vector<std::string> entered(pid_t pid, const std::string& shell_command) {
+  return {"nsenter", "-t", std::to_string(pid), "-m", "-n", "sh", "-c", shell_command};
+}
+
+// WireGuard in user space, that ends with the machine; what holds the namespaces is another process.
+constexpr const char* kStartWireGuard =
+    "{ LOG_LEVEL=silent setpriv --pdeathsig KILL wireguard-go -f wg0 >/dev/null 2>&1 & } && exec sleep infinity";
+
 }  // namespace
 
 Running::Running(const std::vector<std::string>& command, std::string_view input) {
@@ -121,9 +130,7 @@ HostLab::HostLab() {
   const std::string ready = (directory_ / "ready").string();
   // What holds the namespaces is no WireGuard, so that a test can delete the interface.
   const std::string init = "mount -t tmpfs -o mode=755 tmpfs /run && mkdir -m 700 /run/wireguard && mount --bind " +
-                           shims().string() + " /usr/local/sbin && : >" + ready +
-                           " && { LOG_LEVEL=silent setpriv --pdeathsig KILL wireguard-go -f wg0 >/dev/null 2>&1 & } && "
-                           "exec sleep infinity";
+                           shims().string() + " /usr/local/sbin && : >" + ready + " && " + kStartWireGuard;
   host_ = std::make_unique<Running>(
       std::vector<std::string>{"unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", init}, "");
   const std::string set_up = "sed -n 's/^PrivateKey = //p' " + config().string() + " | wg set wg0 listen-port 51820 " +
@@ -141,16 +148,12 @@ HostLab::~HostLab() {
   std::filesystem::remove_all(directory_, ignored);
 }
 
-std::vector<std::string> HostLab::inside(const std::string& shell_command) const {
-  return {"nsenter", "-t", std::to_string(host_->pid()), "-m", "-n", "sh", "-c", shell_command};
-}
-
 Outcome HostLab::run(const std::string& shell_command, std::string_view input) const {
-  return Running(inside(shell_command), input).wait();
+  return Running(entered(host_->pid(), shell_command), input).wait();
 }
 
 std::unique_ptr<Running> HostLab::start(const std::string& shell_command, std::string_view input) const {
-  return std::make_unique<Running>(inside(shell_command), input);
+  return std::make_unique<Running>(entered(host_->pid(), shell_command), input);
 }
 
 std::string HostLab::wg_show(const std::string& what) const { return run("wg show wg0 " + what).out; }
@@ -162,6 +165,54 @@ void HostLab::add_shim(const std::string& name, const std::string& script) const
 
 void HostLab::remove_shims() const {
   for (const auto& entry : std::filesystem::directory_iterator(shims())) std::filesystem::remove(entry.path());
+}
+
+LabMachine::LabMachine(const HostLab& host, int number) : host_(host), number_(number) {
+  const auto keys = wireguard::generate_key_pair();
+  private_key_ = keys.private_key.reveal();
+  public_key_ = keys.public_key;
+  const std::string init =
+      std::string("mount -t tmpfs tmpfs /run && mkdir -m 700 /run/wireguard && ") + kStartWireGuard;
+  machine_ = std::make_unique<Running>(
+      std::vector<std::string>{"unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", init}, "");
+  if (!eventually([&] { return run("ip link show wg0").status == 0; })) give_up("a machine did not start");
+  const std::string k = std::to_string(number_);
+  const std::string cable = "ip link add cable" + k + " type veth peer name cable netns " +
+                            std::to_string(machine_->pid()) + " && ip addr add 172.31." + k + ".1/24 dev cable" + k +
+                            " && ip link set cable" + k + " up";
+  if (host_.run(cable).status != 0 ||
+      run("ip link set lo up && ip addr add 172.31." + k + ".2/24 dev cable && ip link set cable up").status != 0) {
+    give_up("no cable");
+  }
+}
+
+LabMachine::~LabMachine() { (void)host_.run("ip link delete cable" + std::to_string(number_)); }
+
+Outcome LabMachine::run(const std::string& shell_command, std::string_view input) const {
+  return Running(entered(machine_->pid(), shell_command), input).wait();
+}
+
+std::unique_ptr<Running> LabMachine::start(const std::string& shell_command) const {
+  return std::make_unique<Running>(entered(machine_->pid(), shell_command), "");
+}
+
+void LabMachine::join(const std::string& addresses, const std::string& allowed_ips) const {
+  const std::string key = wireguard::public_key_of(Secret(host_.private_key())).value();
+  const std::string script =
+      "wg set wg0 private-key /dev/stdin peer " + key + " endpoint 172.31." + std::to_string(number_) +
+      ".1:51820 allowed-ips " + allowed_ips + " && for one in " + addresses +
+      "; do ip addr add $one dev wg0 || exit; done && ip link set wg0 mtu 1280 up && for one in $(echo " + allowed_ips +
+      " | tr , ' '); do ip route replace $one dev wg0 || exit; done";
+  if (const auto done = run(script, private_key_); done.status != 0) give_up("no tunnel: " + done.err);
+}
+
+bool LabMachine::pings(const std::string& address, double seconds) const {
+  return run("ping -n -c 1 -W " + std::to_string(seconds) + " " + address).status == 0;
+}
+
+bool LabMachine::connects(const std::string& address, int tcp_port, double seconds) const {
+  const std::string place = "/dev/tcp/" + address + "/" + std::to_string(tcp_port);
+  return run("timeout " + std::to_string(seconds) + " bash -c ': <>" + place + "'").status == 0;
 }
 
 std::string read_file(const std::filesystem::path& path) {

@@ -21,7 +21,7 @@ using wireguard::PushPlan;
 constexpr int kTimeoutSeconds = 60;
 
 inline PeerConfig clone(const PeerConfig& peer) {
-  return {peer.public_key, peer.allowed_ips, peer.keepalive_seconds, peer.preshared_key.clone()};
+  return {peer.public_key, peer.allowed_ips, peer.keepalive_seconds, peer.preshared_key.clone(), peer.endpoint};
 }
 
 // The script that a push runs on a host, on a host of its own for each test.
@@ -74,8 +74,12 @@ class PushScript : public testing::Test {
 
   // All that a push could change.
   [[nodiscard]] std::string state() const {
-    return lab_.wg_show("dump | sort") + read_file(lab_.config()) + read_file(lab_.config().string() + ".push");
+    return lab_.wg_show("dump | sort") + read_file(lab_.config()) + read_file(lab_.config().string() + ".push") +
+           tables() + read_file(nft_file());
   }
+
+  [[nodiscard]] std::filesystem::path nft_file() const { return lab_.config().parent_path() / "peerwright-wg0.nft"; }
+  [[nodiscard]] std::string tables() const { return lab_.run("nft list ruleset").out; }
 
   void expect_proven(const PushPlan& what, const Result<HostAnswer>& got) {
     ASSERT_TRUE(got) << got.error().code << ": " << got.error().message << last_.err;

@@ -11,11 +11,13 @@
 namespace peerwright::test {
 namespace {
 
-// Everything in the database that is nobody's but ours.
+// Everything in the database that is nobody's but ours; extensions stay, for others may use them.
 constexpr const char* kLeftovers =
     "SELECT count(*) FROM (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname NOT LIKE "
     "'schema_migrations%' UNION ALL SELECT oid FROM pg_proc WHERE pronamespace = 'public'::regnamespace UNION ALL "
-    "SELECT oid FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typname NOT LIKE '%schema_migrations') x";
+    "SELECT oid FROM pg_type WHERE typnamespace = 'public'::regnamespace AND typname NOT LIKE '%schema_migrations') x "
+    "WHERE oid NOT IN (SELECT objid FROM pg_depend WHERE deptype = 'e') "
+    "AND oid NOT IN (SELECT t.oid FROM pg_type t JOIN pg_depend d ON d.objid = t.typelem AND d.deptype = 'e')";
 
 class Migrations : public ::testing::Test {
  protected:

@@ -9,7 +9,6 @@ namespace peerwright::test {
 namespace {
 
 constexpr const char* kHostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ6hZrGyZfX4p8Z7rQ0mN5uC1yD3kVbW2xLsTtEoF9aY";
-constexpr int kPartitions = 8;
 
 Sealer test_sealer() { return Sealer::create(Secret(std::string(64, 'a'))).value(); }
 
@@ -44,8 +43,9 @@ const Message& Log::append(const TestEvent& event, std::int32_t partition, std::
   return messages_.back();
 }
 
-const Message& Log::append_text(const std::string& text, std::int32_t partition) {
+const Message& Log::append_text(const std::string& text, std::int32_t partition, const std::string& key) {
   Message message;
+  message.key = key;
   message.partition = partition;
   message.offset = next_[partition]++;
   message.broker_time = time_from_micros((1'760'000'000 + ++seconds_) * 1'000'000);
@@ -111,7 +111,7 @@ std::set<std::string> FakeHost::keys() const {
 StoreTest::StoreTest()
     : sealer(test_sealer()),
       intake(db.database(), sealer),
-      sweep(db.database()),
+      sweep(db.database(), &sealer),
       workers(db.database()),
       delivery(db.database()),
       me(workers.enlist("me").value()) {
@@ -135,6 +135,8 @@ void StoreTest::register_server(const std::string& server, const nlohmann::json&
   execute({range, registered});
   ASSERT_EQ("accepted", decision(registered).first);
 }
+
+std::string StoreTest::key_pair() { return wireguard::generate_key_pair().public_key; }
 
 TestEvent StoreTest::provision(const std::string& peer, const std::string& subscriber, const std::string& server) {
   const std::string key = wireguard::generate_key_pair().public_key;
@@ -195,6 +197,40 @@ void StoreTest::fan_out() {
     ASSERT_TRUE(step.has_value()) << step.error().message;
     more = step->more;
   }
+}
+
+void StoreTest::sweep_all() {
+  for (bool more = true; more;) {
+    const auto wider = sweep.wider_fan_out(100);
+    ASSERT_TRUE(wider.has_value()) << wider.error().message;
+    const auto step = sweep.fan_out(100);
+    ASSERT_TRUE(step.has_value()) << step.error().message;
+    more = wider->found || step->found;
+  }
+}
+
+void StoreTest::caught_up(int partitions) {
+  const auto now = intake.clock();
+  ASSERT_TRUE(now.has_value());
+  std::vector<store::CaughtUp> marks;
+  for (const auto& row : db.rows("SELECT partition, next_offset FROM intake")) {
+    const int partition = std::stoi(row[0]);
+    if (partition < partitions) marks.push_back({kTopic, partition, std::stoll(row[1]), *now});
+  }
+  ASSERT_TRUE(intake.note_caught_up(marks, {{kTopic, kPartitions}}).has_value());
+}
+
+std::size_t StoreTest::run_timers(std::chrono::milliseconds margin) {
+  const auto step = sweep.timers({{kTopic}, margin}, 100);
+  if (!step) {
+    ADD_FAILURE() << step.error().code << ": " << step.error().message;
+    return 0;
+  }
+  return step->peers;
+}
+
+void StoreTest::set_clock_ahead(const std::string& interval) {
+  db.execute("UPDATE installation SET clock_offset = '" + interval + "'");
 }
 
 std::vector<domain::Id> StoreTest::claimed(store::DeliveryStore& store, const std::string& worker, int most) {

@@ -39,7 +39,7 @@ class Log {
  public:
   // Appends behind what is there; the broker's time grows by a second unless told.
   const Message& append(const TestEvent& event, std::int32_t partition = 0, std::optional<Time> time = std::nullopt);
-  const Message& append_text(const std::string& text, std::int32_t partition = 0);
+  const Message& append_text(const std::string& text, std::int32_t partition = 0, const std::string& key = {});
   // The message as a batch of its own, and the cursor that moves over it.
   static std::vector<store::Arrival> batch(const std::vector<const Message*>& messages);
   static std::vector<store::Cursor> cursors(const std::vector<const Message*>& messages);
@@ -85,6 +85,7 @@ class StoreTest : public ::testing::Test {
   void register_server(const std::string& server = "srv", const nlohmann::json& network = nlohmann::json::object(),
                        const nlohmann::json& settings = nlohmann::json::object());
   TestEvent provision(const std::string& peer, const std::string& subscriber = {}, const std::string& server = "srv");
+  static std::string key_pair();  // a new public key
   [[nodiscard]] std::string key_of(const std::string& peer) { return keys_.at(peer); }
 
   // Appends the events to a partition and executes them in one batch; fails the test where that fails.
@@ -98,6 +99,14 @@ class StoreTest : public ::testing::Test {
   domain::Id server_id(const std::string& server = "srv");
   std::set<std::string> removal_keys();
   void fan_out();
+  // Carries everything on to those that it concerns.
+  void sweep_all();
+  // All partitions are caught up as of now.
+  void caught_up(int partitions = kPartitions);
+  // Decides the timers that are due; how many.
+  std::size_t run_timers(std::chrono::milliseconds margin = std::chrono::milliseconds(0));
+  // Moves the clock by which things fall due.
+  void set_clock_ahead(const std::string& interval);
 
   // Due servers, those that failed before behind the others.
   std::vector<domain::Id> claimed(store::DeliveryStore& store, const std::string& worker, int most);
@@ -110,6 +119,7 @@ class StoreTest : public ::testing::Test {
   // Waits until `count` sessions of this database wait for a lock.
   bool waiting_for_locks(int count = 1);
 
+  static constexpr int kPartitions = 8;
   static constexpr store::DeliveryLimits kLimits{100, 100, 50};
   static constexpr std::chrono::milliseconds kDeadAfter{std::chrono::minutes(10)};  // however slow a test is
 

@@ -17,7 +17,7 @@ namespace peerwright::test {
 namespace {
 
 constexpr std::chrono::milliseconds kKafkaDeadline{20000};
-constexpr const char* kTopics[] = {"events", "status", "audit", "dead-letters"};
+constexpr const char* kTopics[] = {"events", "urgent", "status", "audit", "dead-letters"};
 
 std::string new_prefix() {
   static std::atomic<int> number{0};
@@ -79,7 +79,7 @@ void Installation::write_config(const InstallationOptions& options) {
       {"kafka",
        {{"brokers", brokers_},
         {"group", prefix_},
-        {"event_topics", "[\"" + topic("events") + "\"]"},
+        {"event_topics", "[\"" + topic("events") + "\", \"" + topic("urgent") + "\"]"},
         {"status_topic", topic("status")},
         {"audit_topic", topic("audit")},
         {"dead_letter_topic", topic("dead-letters")}}},
@@ -101,6 +101,9 @@ void Installation::write_config(const InstallationOptions& options) {
           "  - {name: billing, tenants: ['*'], types: ['*']}\n"
           "  - {name: security, tenants: ['*'], types: ['peer.*', 'subscriber.*']}\n"
           "  - {name: reseller, tenants: [acme], types: ['peer.*']}\n"
+          "  - {name: only-urgent, topics: ["
+       << topic("urgent")
+       << "], tenants: ['*'], types: ['*']}\n"
           "  - {name: 'peerwright-cli/*', tenants: ['*'], types: ['*']}\n";
 }
 
@@ -163,7 +166,8 @@ std::pair<std::string, std::string> Installation::decision(const std::string& ev
 
 bool Installation::settled() {
   const auto answer = db_.rows(
-      "SELECT (SELECT coalesce(sum(next_offset), 0) FROM intake), (SELECT count(*) FROM fan_outs),"
+      "SELECT (SELECT coalesce(sum(next_offset), 0) FROM intake),"
+      " (SELECT count(*) FROM fan_outs) + (SELECT count(*) FROM wider_fan_outs),"
       " (SELECT count(*) FROM deliveries WHERE due), (SELECT count(*) FROM outbox),"
       " (SELECT chain_no - published_no FROM audit_head), (SELECT count(*) FROM audit WHERE chain_no IS NULL)")[0];
   return std::stoll(answer[0]) >= published_ && answer[1] == "0" && answer[2] == "0" && answer[3] == "0" &&
@@ -173,7 +177,7 @@ bool Installation::settled() {
 std::string Installation::unsettled() {
   std::string text = "published " + std::to_string(published_);
   for (const char* sql :
-       {"SELECT topic, partition, next_offset FROM intake", "SELECT * FROM fan_outs",
+       {"SELECT topic, partition, next_offset FROM intake", "SELECT * FROM fan_outs", "SELECT * FROM wider_fan_outs",
         "SELECT * FROM deliveries WHERE due", "SELECT count(*), min(id), max(id), count(parked_code) FROM outbox",
         "SELECT chain_no, published_no FROM audit_head", "SELECT count(*) FROM audit WHERE chain_no IS NULL",
         "SELECT * FROM leases", "SELECT id, name, now() - heartbeat_at FROM workers ORDER BY heartbeat_at DESC LIMIT 4",
@@ -189,6 +193,38 @@ std::string Installation::unsettled() {
   return text;
 }
 
+namespace {
+
+Installation::Said said_by(const broker::Message& message) {
+  Installation::Said said;
+  for (const auto& [header, value] : message.headers) {
+    if (header == "ce_id") said.id = value;
+    if (header == "ce_type") said.type = value;
+  }
+  said.key = message.key;
+  said.body = nlohmann::json::parse(message.payload);
+  return said;
+}
+
+}  // namespace
+
+const std::vector<Installation::Said>& Installation::statuses() {
+  if (!status_reader_) {
+    status_listener_ = std::make_unique<FromBeginning>();
+    status_reader_ = required(
+        broker::Consumer::create({brokers_, {}, {}}, prefix_ + "-statuses", {topic("status")}, *status_listener_));
+  }
+  constexpr std::chrono::milliseconds kNothingMore{50};
+  for (;;) {
+    auto polled = required(status_reader_->poll(kNothingMore));
+    if (const auto* message = std::get_if<broker::Message>(&polled)) {
+      statuses_.push_back(said_by(*message));
+    } else if (!std::holds_alternative<broker::EndOfPartition>(polled)) {
+      return statuses_;
+    }
+  }
+}
+
 std::vector<Installation::Said> Installation::read_topic(const std::string& name) {
   FromBeginning listener;
   auto consumer = required(broker::Consumer::create({brokers_, {}, {}}, prefix_ + "-reader", {topic(name)}, listener));
@@ -197,14 +233,7 @@ std::vector<Installation::Said> Installation::read_topic(const std::string& name
   const bool read = eventually([&] {
     auto polled = required(consumer->poll(std::chrono::milliseconds(200)));
     if (const auto* message = std::get_if<broker::Message>(&polled)) {
-      Said said;
-      for (const auto& [header, value] : message->headers) {
-        if (header == "ce_id") said.id = value;
-        if (header == "ce_type") said.type = value;
-      }
-      said.key = message->key;
-      said.body = nlohmann::json::parse(message->payload);
-      all.push_back(std::move(said));
+      all.push_back(said_by(*message));
     } else if (const auto* end = std::get_if<broker::EndOfPartition>(&polled)) {
       ended.insert(end->position.partition.number);
     }

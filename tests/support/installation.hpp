@@ -63,6 +63,8 @@ class Installation {
   };
   // Everything on a topic so far, in the order of its partitions.
   std::vector<Said> read_topic(const std::string& name);
+  // What the status topic has said up to now, as far as it has arrived; grows from call to call.
+  const std::vector<Said>& statuses();
 
   // Runs the command line with this installation's configuration.
   Finished cli(std::vector<std::string> arguments, const std::string& input = {}) const;
@@ -78,6 +80,9 @@ class Installation {
   int partitions_;
   TestDatabase db_;
   std::unique_ptr<broker::Producer> producer_;
+  std::unique_ptr<broker::AssignmentListener> status_listener_;
+  std::unique_ptr<broker::Consumer> status_reader_;
+  std::vector<Said> statuses_;
   std::map<std::string, std::unique_ptr<Process>> workers_;
   std::int64_t published_ = 0;
 };

@@ -1,11 +1,12 @@
 #include "support/lab.hpp"
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <sstream>
 #include <stdexcept>
 
 #include "peerwright/wireguard/key.hpp"
-#include "support/process.hpp"
 
 namespace peerwright::test {
 namespace {
@@ -27,7 +28,7 @@ std::string sorted_list(std::string joined) {
 constexpr const char* kWipe =
     "set -e; wg show wg0 peers | while read -r k; do wg set wg0 peer \"$k\" remove; done; "
     "cd /etc/wireguard; awk '/^\\[Peer\\]/{exit} {print}' wg0.conf > wg0.conf.fresh; chmod 600 wg0.conf.fresh; "
-    "mv wg0.conf.fresh wg0.conf; rm -f wg0.conf.push wg0.conf.lock";
+    "mv wg0.conf.fresh wg0.conf; rm -f wg0.conf.push wg0.conf.lock *.nft; nft flush ruleset";
 
 }  // namespace
 
@@ -37,7 +38,7 @@ LabHost::LabHost(int number, KeepState)
     : number_(number),
       address_(required_environment("LAB_HOST_" + std::to_string(number))),
       host_key_(required_environment("LAB_HOSTKEY_" + std::to_string(number))),
-      interface_key_(required_environment("LAB_WGKEY_" + std::to_string(number))) {}
+      interface_key_(sh("wg show wg0 public-key | tr -d '\\n'")) {}
 
 std::string LabHost::ssh_key_file() { return required_environment("LAB_SSH_KEY"); }
 
@@ -75,6 +76,39 @@ LabHost::Peers LabHost::file_peers() const {
     if (name == "AllowedIPs") peers[key] = value;
   }
   return peers;
+}
+
+LabClient::LabClient(std::string name, const std::string& config) : name_(std::move(name)) {
+  const std::string file = std::filesystem::temp_directory_path() / ("lab-client-" + name_ + ".conf");
+  std::ofstream(file) << config;
+  const Finished done = run_command({tools() + "lab", "client", "up", name_, file});
+  std::filesystem::remove(file);
+  if (done.exit_status != 0) throw std::runtime_error("the client " + name_ + " did not come up");
+}
+
+LabClient::~LabClient() { run_command({tools() + "lab", "client", "down", name_}); }
+
+bool LabClient::pings(const std::string& address, int seconds) const {
+  return run_command({tools() + "lab", "client", "ping", name_, address, std::to_string(seconds)}).exit_status == 0;
+}
+
+Finished LabClient::sh(const std::string& command) const {
+  return run_command({tools() + "lab", "client", "sh", name_, "sh", "-c", command});
+}
+
+std::string client_config(const nlohmann::json& status, const std::string& private_key, const std::string& more) {
+  const nlohmann::json& client = status.at("client");
+  const auto list = [](const nlohmann::json& items) {
+    std::string text;
+    for (const auto& item : items) text += (text.empty() ? "" : ", ") + item.get<std::string>();
+    return text;
+  };
+  std::string text = "[Interface]\nPrivateKey = " + private_key + "\nAddress = " + list(client.at("addresses")) + "\n";
+  if (client.contains("mtu")) text += "MTU = " + client.at("mtu").dump() + "\n";
+  text += "\n[Peer]\nPublicKey = " + client.at("server_public_key").get<std::string>() +
+          "\nEndpoint = " + client.at("endpoint").get<std::string>() + "\nAllowedIPs = " + list(client.at("routes")) +
+          "\n";
+  return text + more;
 }
 
 ClientKeys make_client_keys() {

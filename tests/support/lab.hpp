@@ -1,8 +1,11 @@
 #pragma once
 
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
+
+#include "support/process.hpp"
 
 namespace peerwright::test {
 
@@ -37,6 +40,26 @@ class LabHost {
   std::string host_key_;
   std::string interface_key_;
 };
+
+// A machine of its own with a tunnel from a wg-quick style configuration (tools/lab client); gone with the object.
+class LabClient {
+ public:
+  LabClient(std::string name, const std::string& config);
+  ~LabClient();
+  LabClient(const LabClient&) = delete;
+  LabClient& operator=(const LabClient&) = delete;
+
+  // Whether one ping through the tunnel is answered within the time.
+  [[nodiscard]] bool pings(const std::string& address, int seconds = 10) const;
+  [[nodiscard]] Finished sh(const std::string& command) const;
+
+ private:
+  std::string name_;
+};
+
+// The configuration that a customer would build out of a peer.status (or reservation.status) and nothing else; `more`
+// is put behind its [Peer].
+std::string client_config(const nlohmann::json& status, const std::string& private_key, const std::string& more = {});
 
 // Keys of a client: a private and a public one.
 struct ClientKeys {

@@ -63,6 +63,10 @@ Codes codes_of_sources() {
     // What the command line says by itself, without an Error.
     collect(text, "\"peerwright: ([a-z]+(?:_[a-z]+)+): ", codes);
     collect(text, "\\bError(?:\\s+\\w+)?\\s*[{(]+\\s*" + kCode, codes);
+    // Refusals and complaints that are passed on as codes alone.
+    collect(text, "unexpected<const char\\*>\\(" + kCode, codes);
+    collect(text, "\\bcomplaint = " + kCode, codes);
+    collect(text, "\\bpark\\([^;]*, " + kCode + "\\)", codes);
     collect_braces(text, codes);
     if (entry.path().filename().string().starts_with("config")) collect_problems(text, codes);
   }

@@ -30,7 +30,7 @@ TEST(ConfigLoad, DefaultsStandWhereNothingIsSaid) {
   EXPECT_EQ(c.admin.listen, "127.0.0.1:9464");
   EXPECT_EQ(c.log.level, log::Level::info);
   EXPECT_EQ(c.log.format, log::Format::automatic);
-  EXPECT_THAT(c.roles, ElementsAre("intake", "deliver", "sweep", "publish"));
+  EXPECT_THAT(c.roles, ElementsAre("intake", "deliver", "observe", "sweep", "publish"));
   EXPECT_THAT(c.sources, IsEmpty());
 }
 
@@ -115,10 +115,12 @@ TEST(ConfigLoad, TheProcessEnvironmentHoldsOnlyOurs) {
 
 TEST(ConfigLoad, RolesDecideWhatIsNeeded) {
   ConfigInput input{{}, {{"PEERWRIGHT_KAFKA_BROKERS", "k:9092"}, {"PEERWRIGHT_POSTGRES_DSN", "dbname=p"}}, {}};
-  input.flags["roles"] = "sweep,publish";
+  input.flags["roles"] = "publish";
   EXPECT_THAT(codes(load_config(input)), IsEmpty());
-  input.flags["roles"] = "deliver";
+  input.flags["roles"] = "sweep,publish";  // whoever says statuses opens secrets
   EXPECT_THAT(codes(load_config(input)), ElementsAre("setting_required"));
+  input.flags["roles"] = "deliver";
+  EXPECT_THAT(codes(load_config(input)), ElementsAre("setting_required", "setting_required"));
   input.flags["roles"] = "intake,deliver";
   EXPECT_THAT(codes(load_config(input)), ElementsAre("setting_required", "setting_required"));
 }

@@ -7,17 +7,6 @@
 namespace peerwright::domain {
 namespace {
 
-// A refusal changes nothing, and says what a person can do.
-void expect_rejected(const Decision& decision, const std::string& code) {
-  EXPECT_EQ(Outcome::rejected, decision.outcome);
-  EXPECT_EQ(code, decision.code);
-  EXPECT_FALSE(decision.message.empty());
-  EXPECT_FALSE(decision.remedy.empty());
-  EXPECT_TRUE(decision.networks.empty() && decision.servers.empty() && decision.subscribers.empty());
-  EXPECT_TRUE(decision.peers.empty() && decision.holds.empty() && decision.removals.empty());
-  EXPECT_TRUE(decision.fan_outs.empty() && decision.due_servers.empty() && decision.urgent_servers.empty());
-}
-
 class Decide : public ::testing::Test {
  protected:
   Decide() { world.with_server(); }
@@ -91,8 +80,8 @@ TEST_F(Decide, serverRegisterIsRefused) {
 TEST_F(Decide, provisionGivesAddressGenerationAndPlace) {
   const Server before = world.server();
   auto event = World::provision("p", "sub");
-  event.keepalive_seconds = 25;
-  event.description = "laptop";
+  event.settings.keepalive_seconds = 25;
+  event.settings.description = "laptop";
   const Decision decision = world.say(event, word("billing", 1, "e1"));
   EXPECT_EQ(Outcome::accepted, decision.outcome);
   const Peer peer = world.peer("p");
@@ -140,9 +129,18 @@ TEST_F(Decide, provisionAgainWithAnythingElseIsRefused) {
   event.public_key = "another key";
   expect_rejected(world.say(event, word("billing", ++last_)), "peer_has_key");
   const std::vector<void (*)(PeerProvision&)> changes = {
-      [](PeerProvision& e) { e.subscriber = "other"; },   [](PeerProvision& e) { e.server = "elsewhere"; },
-      [](PeerProvision& e) { e.description = "other"; },  [](PeerProvision& e) { e.client_routes = {"10.0.0.0/8"}; },
-      [](PeerProvision& e) { e.keepalive_seconds = 99; },
+      [](PeerProvision& e) { e.place.subscriber = "other"; },
+      [](PeerProvision& e) { e.place.server = "elsewhere"; },
+      [](PeerProvision& e) { e.place.region = "elsewhere"; },
+      [](PeerProvision& e) { e.place.address = "10.0.0.77"; },
+      [](PeerProvision& e) { e.place.plan = "gold"; },
+      [](PeerProvision& e) { e.place.customer = "cust"; },
+      [](PeerProvision& e) { e.type = PeerType::gateway; },
+      [](PeerProvision& e) { e.settings.description = "other"; },
+      [](PeerProvision& e) { e.settings.client_routes = std::vector<std::string>{"10.0.0.0/8"}; },
+      [](PeerProvision& e) { e.settings.keepalive_seconds = 99; },
+      [](PeerProvision& e) { e.settings.site_networks = std::vector<std::string>{"192.168.7.0/24"}; },
+      [](PeerProvision& e) { e.settings.expires_at = std::optional(time_from_micros(1)); },
   };
   for (const auto& change : changes) {
     event = World::provision("p", "sub");
@@ -160,7 +158,7 @@ TEST_F(Decide, provisionIsRefusedByOrder) {
 
 TEST_F(Decide, provisionIsRefusedWithoutItsServer) {
   auto event = World::provision("p");
-  event.server = "nowhere";
+  event.place.server = "nowhere";
   expect_rejected(world.say(event, word("billing", 1)), "unknown_server");
   Server named;
   named.id = 999;
@@ -199,7 +197,7 @@ TEST_F(Decide, provisionIsRefusedWhereAddressesAreExhausted) {
   world.say(World::server("small", "tiny"), word("ops", 1));
   const auto on_small = [&](const std::string& name) {
     auto event = World::provision(name);
-    event.server = "small";
+    event.place.server = "small";
     return world.say(event, word("billing", ++last_));
   };
   EXPECT_EQ(Outcome::accepted, on_small("a").outcome);
@@ -221,7 +219,7 @@ TEST_F(Decide, aTakenFreeAddressIsNamedForTheStore) {
   network.free = {2, 1};
   world.state.load(network);
   auto event = World::provision("p");
-  event.server = "small";
+  event.place.server = "small";
   world.say(event, word("billing", 1));
   EXPECT_EQ(2, world.peer("p").address_offset);
   EXPECT_EQ((std::vector<std::int64_t>{2}), world.changes.taken_offsets.at(network.id));

@@ -107,6 +107,27 @@ struct OnePeer : ::testing::Test {
     const Id id = kind == ScopeKind::peer ? world.peer("p").id : *world.peer("p").subscriber_id;
     return {{kind, id}, owner, held, "", word(owner, 1)};
   }
+  [[nodiscard]] Hold garden_of(ScopeKind kind, const std::string& owner) const {
+    Hold hold = hold_of(kind, owner, true);
+    hold.level = HoldLevel::walled_garden;
+    return hold;
+  }
+  // The peer as `change` leaves it, settled; and its decision.
+  template <typename Change>
+  Decision settled(Change&& change_it, bool force = false) const {
+    Peer peer = world.peer("p");
+    change_it(peer);
+    Decision decision;
+    settle_peer(peer, world.state, "cause", force, decision);
+    return decision;
+  }
+  Entitlement judged(const Peer& peer) const { return entitlement_now(peer, world.state, {}); }
+  void load_subscriber(std::optional<Time> released_at, bool revoked) {
+    Subscriber subscriber = *world.state.subscriber("acme", "sub");
+    subscriber.released_at = released_at;
+    subscriber.revoked = revoked;
+    world.state.load(subscriber);
+  }
   World world;
 };
 
@@ -173,6 +194,175 @@ TEST_F(OnePeer, settlingCarriesAHoldToThePeerAndItsServer) {
   EXPECT_TRUE(decision.removals[0].wanted_gone);
   EXPECT_TRUE(decision.due_servers.contains(world.server().id));
   EXPECT_TRUE(decision.urgent_servers.contains(world.server().id));
+}
+
+TEST_F(OnePeer, theStricterOfTwoHoldsIsFelt) {
+  world.state.load(garden_of(ScopeKind::subscriber, "billing"));
+  EXPECT_EQ(Entitlement::walled_garden, judged(world.peer("p")));
+  world.state.load(hold_of(ScopeKind::peer, "security", true));
+  EXPECT_EQ(Entitlement::suspended, judged(world.peer("p")));
+  const std::vector<Hold> said = {garden_of(ScopeKind::peer, "security")};
+  EXPECT_EQ(Entitlement::walled_garden, entitlement_now(world.peer("p"), world.state, said));
+  world.state.load(hold_of(ScopeKind::peer, "abuse", true));
+  EXPECT_EQ(Entitlement::suspended, entitlement_now(world.peer("p"), world.state, said));
+}
+
+TEST_F(OnePeer, isFirstWhatIsMostFinal) {
+  world.state.load(garden_of(ScopeKind::peer, "billing"));
+  Peer peer = world.peer("p");
+  peer.over_quota = true;
+  EXPECT_EQ(Entitlement::suspended, judged(peer));
+  peer.expired = true;
+  EXPECT_EQ(Entitlement::expired, judged(peer));
+  peer.stage = Stage::reserved;
+  EXPECT_EQ(Entitlement::reserved, judged(peer));
+  load_subscriber(std::nullopt, true);
+  EXPECT_EQ(Entitlement::revoked, judged(peer));
+  peer.stage = Stage::revoked;
+  EXPECT_EQ(Entitlement::revoked, judged(peer));
+  peer.stage = Stage::unknown;  // it was never there
+  EXPECT_EQ(Entitlement::unprovisioned, judged(peer));
+}
+
+TEST_F(OnePeer, aReleaseEndsWhoWasThere) {
+  const Time then = *world.peer("p").provisioned_at;
+  load_subscriber(then - std::chrono::seconds(1), false);
+  EXPECT_EQ(Entitlement::active, judged(world.peer("p")));
+  load_subscriber(then, false);
+  EXPECT_EQ(Entitlement::revoked, judged(world.peer("p")));
+}
+
+TEST_F(OnePeer, aCustomerCountsAsItsSubscriberDoes) {
+  Customer customer;
+  customer.id = 77;
+  customer.tenant_id = 1;
+  customer.name = "cust";
+  world.state.load(customer);
+  Subscriber subscriber = *world.state.subscriber("acme", "sub");
+  Hold hold{{ScopeKind::customer, customer.id}, "billing", true, "", word("billing", 1)};
+  world.state.load(hold);
+  EXPECT_EQ(Entitlement::active, judged(world.peer("p")));
+  subscriber.customer_id = customer.id;
+  Decision joining;  // the decision's own after-image counts before the state's
+  joining.subscribers.push_back(subscriber);
+  settle_peer(world.peer("p"), world.state, "cause", false, joining);
+  EXPECT_EQ(Entitlement::suspended, joining.peers.at(0).entitlement);
+  world.state.load(subscriber);
+  EXPECT_EQ(Entitlement::suspended, judged(world.peer("p")));
+  customer.released_at = world.state.now;
+  world.state.load(customer);
+  EXPECT_EQ(Entitlement::revoked, judged(world.peer("p")));
+}
+
+TEST_F(OnePeer, inTheGardenKeepsItsKeyAndIsUrgent) {
+  world.state.load(garden_of(ScopeKind::peer, "billing"));
+  const Decision decision = settled([](Peer&) {});
+  EXPECT_EQ(Entitlement::walled_garden, decision.peers.at(0).entitlement);
+  EXPECT_EQ(world.server().generation + 1, decision.peers[0].generation);
+  ASSERT_EQ(1U, decision.removals.size());
+  EXPECT_FALSE(decision.removals[0].wanted_gone);
+  EXPECT_TRUE(decision.due_servers.contains(world.server().id));
+  EXPECT_TRUE(decision.urgent_servers.contains(world.server().id));
+  world.take(decision);
+  world.state.load(hold_of(ScopeKind::peer, "billing", false));
+  const Decision freed = settled([](Peer&) {});
+  EXPECT_EQ(Entitlement::active, freed.peers.at(0).entitlement);
+  EXPECT_TRUE(freed.due_servers.contains(world.server().id));
+  EXPECT_TRUE(freed.urgent_servers.empty());
+  world.state.load(hold_of(ScopeKind::peer, "billing", true));
+  EXPECT_TRUE(settled([](Peer&) {}).urgent_servers.contains(world.server().id));
+}
+
+TEST_F(OnePeer, outOfTheCutIntoTheGardenIsNotUrgent) {
+  world.state.load(hold_of(ScopeKind::peer, "billing", true));
+  world.take(settled([](Peer&) {}));
+  world.state.load(garden_of(ScopeKind::peer, "billing"));
+  const Decision decision = settled([](Peer&) {});
+  EXPECT_EQ(Entitlement::walled_garden, decision.peers.at(0).entitlement);
+  EXPECT_TRUE(decision.urgent_servers.empty());
+  EXPECT_FALSE(decision.removals.at(0).wanted_gone);
+}
+
+TEST_F(OnePeer, aStagedKeyGoesAndComesWithTheOther) {
+  world.state.load(hold_of(ScopeKind::peer, "billing", true));
+  const auto stage = [](Peer& peer) { peer.staged_key = "next"; };
+  const Decision cut = settled(stage);
+  ASSERT_EQ(2U, cut.removals.size());
+  EXPECT_EQ("next", cut.removals[1].public_key);
+  EXPECT_TRUE(cut.removals[0].wanted_gone && cut.removals[1].wanted_gone);
+  world.state.load(hold_of(ScopeKind::peer, "billing", false));
+  const Decision mended = settled(stage);
+  EXPECT_TRUE(mended.peers.empty());
+  ASSERT_EQ(2U, mended.removals.size());
+  EXPECT_FALSE(mended.removals[0].wanted_gone || mended.removals[1].wanted_gone);
+}
+
+TEST_F(OnePeer, revokedWithItsSubscriberIsRevokedOnceAndForAll) {
+  Peer peer = world.peer("p");
+  peer.staged_key = "next";
+  peer.staged_until = world.state.now;
+  peer.expires_at = world.state.now;
+  peer.plan = "gold";
+  world.state.load(peer);
+  Tenant tenant = world.tenant();
+  tenant.plans["gold"] = {5, 1, true};
+  world.state.load(tenant);
+  load_subscriber(std::nullopt, true);
+  world.fan_out("sub", "billing/x");
+  EXPECT_EQ(Stage::revoked, world.peer("p").stage);
+  EXPECT_EQ("", world.peer("p").staged_key);
+  EXPECT_EQ("billing/x", world.peer("p").cause);
+  EXPECT_EQ(2U, world.removals.size());
+  for (const auto& [key, gone] : world.removals) EXPECT_TRUE(gone) << key.second;
+  EXPECT_TRUE(world.peer("p").address_offset);  // until the proof
+  for (const auto& [key, timer] : world.changes.timers) EXPECT_EQ(std::nullopt, timer.due_at);
+  EXPECT_EQ(2U, world.changes.timers.size());
+  for (int time = 0; time < 2; ++time) {
+    EXPECT_EQ(0, world.server().peer_count);
+    EXPECT_EQ(0, world.tenant().peer_count);
+    EXPECT_EQ(0, world.tenant().plans.at("gold").peer_count);
+    EXPECT_EQ(5, world.tenant().plans.at("gold").max_peers);
+    world.fan_out("sub", "billing/x");
+    world.say(World::revoke("p"), word("billing", 9));
+  }
+}
+
+TEST_F(OnePeer, onlyReservedTouchesNoHost) {
+  world.say(World::reserve("r"), word("billing", 1));
+  const std::int64_t generation = world.server().generation;
+  world.say(World::hold("r", true), word("billing", 2));
+  EXPECT_EQ(Entitlement::reserved, world.peer("r").entitlement);
+  Decision forced;
+  Peer reserved = world.peer("r");
+  reserved.public_key = "early key";
+  settle_peer(reserved, world.state, "cause", true, forced);
+  EXPECT_TRUE(forced.removals.empty() && forced.servers.empty() && forced.due_servers.empty());
+  EXPECT_EQ(1U, forced.peers.size());
+  EXPECT_EQ(generation, world.server().generation);
+}
+
+TEST_F(OnePeer, oneDecisionCountsOnOneAfterImage) {
+  world.say(World::provision("q", "sub"), word("billing", 1));
+  load_subscriber(std::nullopt, true);
+  Decision both;
+  for (const char* name : {"p", "q"}) settle_peer(world.peer(name), world.state, "cause", false, both);
+  ASSERT_EQ(1U, both.servers.size());
+  EXPECT_EQ(world.server().generation + 2, both.servers[0].generation);
+  EXPECT_EQ(0, both.servers[0].peer_count);
+  ASSERT_EQ(1U, both.tenants.size());
+  EXPECT_EQ(0, both.tenants[0].peer_count);
+}
+
+TEST_F(OnePeer, aPlanThatNobodyListedIsCountedToo) {
+  Peer peer = world.peer("p");
+  peer.plan = "odd";
+  Decision decision;
+  count_peer(peer, 1, world.state, decision);
+  EXPECT_EQ(1, decision.tenants.at(0).plans.at("odd").peer_count);
+  EXPECT_FALSE(decision.tenants[0].plans.at("odd").listed);
+  count_peer(peer, -1, world.state, decision);
+  count_peer(peer, -1, world.state, decision);
+  EXPECT_EQ(0, decision.tenants[0].plans.at("odd").peer_count);
 }
 
 TEST_F(OnePeer, causeNamesSourceAndId) { EXPECT_EQ("billing/17", cause_of(word("billing", 1, "17"))); }

@@ -20,6 +20,7 @@ struct Spoken {
   std::string subject;
   bool held = false;
   Word word;
+  HoldLevel level = HoldLevel::cut;
 };
 
 const std::map<std::string, std::string>& subscriber_of() {
@@ -72,7 +73,8 @@ class Story {
       std::int64_t& sequence = owner_of(source) == "operator" ? operators : last[source];
       sequence += 1 + static_cast<std::int64_t>(pick(5));
       const auto said_sequence = source == "unsequenced" ? std::nullopt : std::optional(sequence);
-      script_.push_back({kind, subject, chance(2), said(source, said_sequence)});
+      const HoldLevel level = chance(2) ? HoldLevel::cut : HoldLevel::walled_garden;
+      script_.push_back({kind, subject, chance(2), said(source, said_sequence), level});
     }
   }
 
@@ -92,10 +94,10 @@ class Story {
         world_.say(World::provision(spoken.subject, subscriber_of().at(spoken.subject)), spoken.word);
         break;
       case Spoken::Kind::hold_peer:
-        world_.say(World::hold(spoken.subject, spoken.held), spoken.word);
+        world_.say(PeerHold{"acme", spoken.subject, spoken.held, "", plan_of(spoken.level)}, spoken.word);
         break;
       case Spoken::Kind::hold_subscriber:
-        world_.say(World::hold_all(spoken.subject, spoken.held), spoken.word);
+        world_.say(SubscriberHold{"acme", spoken.subject, "", spoken.held, "", plan_of(spoken.level)}, spoken.word);
         break;
       case Spoken::Kind::revoke:
         world_.say(World::revoke(spoken.subject), spoken.word);
@@ -109,8 +111,14 @@ class Story {
     }
   }
 
-  // Whether anybody's last word holds the subject.
-  [[nodiscard]] bool held(Spoken::Kind kind, const std::string& subject) const {
+  static HoldPlan plan_of(HoldLevel level) {
+    HoldPlan plan;
+    plan.level = level;
+    return plan;
+  }
+
+  // Whether anybody's last word holds the subject at the level.
+  [[nodiscard]] bool held(Spoken::Kind kind, const std::string& subject, HoldLevel level) const {
     std::map<std::string, const Spoken*> last;
     for (const Spoken& spoken : script_) {
       if (spoken.kind != kind || spoken.subject != subject) continue;
@@ -121,7 +129,8 @@ class Story {
         best = &spoken;
       }
     }
-    return std::any_of(last.begin(), last.end(), [](const auto& entry) { return entry.second->held; });
+    return std::any_of(last.begin(), last.end(),
+                       [&](const auto& entry) { return entry.second->held && entry.second->level == level; });
   }
 
   [[nodiscard]] bool was_said(Spoken::Kind kind, const std::string& subject) const {
@@ -142,15 +151,18 @@ class Story {
       }
       EXPECT_EQ(revoked, peer->stage == Stage::revoked) << name;
       EXPECT_EQ(exists && !revoked, peer->stage == Stage::provisioned) << name;
-      const bool off = held(Spoken::Kind::hold_peer, name) ||
-                       (peer->subscriber_id && held(Spoken::Kind::hold_subscriber, subscriber));
-      const Entitlement wanted = revoked  ? Entitlement::revoked
-                                 : off    ? Entitlement::suspended
-                                 : exists ? Entitlement::active
-                                          : Entitlement::unprovisioned;
+      const auto is_held = [&](HoldLevel level) {
+        return held(Spoken::Kind::hold_peer, name, level) ||
+               (peer->subscriber_id && held(Spoken::Kind::hold_subscriber, subscriber, level));
+      };
+      const Entitlement wanted = revoked                             ? Entitlement::revoked
+                                 : is_held(HoldLevel::cut)           ? Entitlement::suspended
+                                 : !exists                           ? Entitlement::unprovisioned
+                                 : is_held(HoldLevel::walled_garden) ? Entitlement::walled_garden
+                                                                     : Entitlement::active;
       EXPECT_EQ(wanted, peer->entitlement) << name << " is " << name_of(peer->entitlement);
       if (peer->server_id) {
-        EXPECT_EQ(wanted != Entitlement::active, world_.to_be_removed(name)) << name;
+        EXPECT_EQ(!on_host(wanted), world_.to_be_removed(name)) << name;
         EXPECT_TRUE(peer->address_offset && offsets.insert(*peer->address_offset).second) << name;
         EXPECT_LE(peer->generation, world_.server().generation);
         EXPECT_TRUE(world_.changes.due_servers.contains(*peer->server_id));
@@ -158,6 +170,7 @@ class Story {
       if (peer->stage == Stage::provisioned) ++provisioned;
     }
     EXPECT_EQ(provisioned, world_.server().peer_count);
+    EXPECT_EQ(provisioned, world_.tenant().peer_count);
   }
 
   std::mt19937 random_;

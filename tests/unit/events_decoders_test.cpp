@@ -110,7 +110,7 @@ TEST(DecodeNetwork, TakesEveryMember) {
 TEST(DecodeNetwork, HasTheDefaultsThatItsSchemaSays) {
   const auto made = set(example("network.set-ipv6-only"));
   EXPECT_FALSE(made.net4);
-  EXPECT_EQ(made.net6->text(), "2001:db8:7::/64");
+  EXPECT_EQ(made.net6->text(), "fd07:7::/64");
   EXPECT_TRUE(made.reserved.empty());
   EXPECT_EQ(json(made.quarantine_seconds), default_of("network.set", "/properties/quarantine_seconds"));
 }

@@ -187,12 +187,14 @@ TEST(EventText, CutAtEveryByteIsRefused) {
   for (const auto& [name, text] : examples("valid")) {
     const std::size_t end = text.rfind('}');
     const Binary binary = binary_of(json::parse(text));
-    for (std::size_t bytes = 0; bytes <= end; ++bytes) {
+    // At every byte of one event of each mode; of the others here and there, or it would take seconds.
+    const std::size_t step = name == "peer.provision" ? 1 : 17;
+    for (std::size_t bytes = 0; bytes <= end; bytes += step) {
       const std::string cut = text.substr(0, bytes);
       EXPECT_FALSE(decode_text(cut)) << name << " cut after " << bytes;
       static_cast<void>(sender_of({cut, nullptr}));
     }
-    for (std::size_t bytes = 0; bytes < binary.payload.size(); ++bytes) {
+    for (std::size_t bytes = 0; bytes < binary.payload.size(); bytes += step) {
       EXPECT_FALSE(decode_text(binary.payload.substr(0, bytes), &binary.headers)) << name << " cut after " << bytes;
     }
   }

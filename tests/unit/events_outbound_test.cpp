@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "peerwright/events/outbound.hpp"
+#include "events_samples.hpp"
 
 namespace peerwright::events {
 namespace {
@@ -13,82 +13,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::Pair;
 
-const std::string kClientKey = "kuZKPJJm4LFYqcLJ9SVLrKxNSRjKBHxHQHyxBFTlkWs=";
-const std::string kServerKey = "Tdv8lXxQwLbVMpiLm5jQaMqEdTBnRsuZ/eNU0PlkW3E=";
-// 2026-01-31T10:00:00.000001Z
-const Time kWhen = time_from_micros(1'769'853'600'000'001);
-
-domain::Network network() {
-  domain::Network network;
-  network.id = 1;
-  network.name = "eu-1";
-  network.net4 = *wireguard::Prefix::parse("10.20.0.0/16");
-  network.net6 = *wireguard::Prefix::parse("fd20::/64");
-  network.reserved = {1};
-  network.next_offset = 8;
-  network.quarantine_seconds = 3600;
-  network.free = {5, 6};
-  return network;
-}
-
-domain::Word word() {
-  domain::Word word;
-  word.source = "billing";
-  word.id = "inv-1";
-  word.sequence = 17;
-  word.place = {kWhen, 3, 99};
-  return word;
-}
-
-domain::Server server() {
-  domain::Server server;
-  server.id = 2;
-  server.name = "ams-1";
-  server.network_id = 1;
-  server.ssh_host = "ams-1.example.net";
-  server.ssh_user = "wgadmin";
-  server.ssh_host_key = "ssh-ed25519 AAAA";
-  server.exec_prefix = "sudo -n";
-  server.interface = "wg0";
-  server.config_path = "/etc/wireguard/wg0.conf";
-  server.public_key = kServerKey;
-  server.endpoint = "ams-1.example.net:51820";
-  server.mtu = 1420;
-  server.dns = {"10.20.0.1"};
-  server.keepalive_seconds = 25;
-  server.max_peers = 1000;
-  server.peer_count = 1;
-  server.generation = 12;
-  server.version = 4;
-  server.word = word();
-  return server;
-}
-
-domain::Peer peer() {
-  domain::Peer peer;
-  peer.id = 3;
-  peer.tenant_id = 4;
-  peer.tenant = "acme";
-  peer.name = "P-1";
-  peer.stage = domain::Stage::provisioned;
-  peer.entitlement = domain::Entitlement::active;
-  peer.subscriber_id = 5;
-  peer.subscriber = "S-1";
-  peer.server_id = 2;
-  peer.network_id = 1;
-  peer.address_offset = 7;
-  peer.public_key = kClientKey;
-  peer.description = "Zoë's \"laptop\"\n";
-  peer.client_routes = {"0.0.0.0/0", "::/0"};
-  peer.keepalive_seconds = 25;
-  peer.word = word();
-  peer.cause = "billing/inv-1";
-  peer.changed_at = kWhen;
-  peer.version = 7;
-  peer.generation = 12;
-  peer.applied_generation = 12;
-  return peer;
-}
+using namespace samples;
 
 TEST(PeerStatus, SaysAllThatAClientNeeds) {
   const auto at = server();
@@ -98,11 +23,12 @@ TEST(PeerStatus, SaysAllThatAClientNeeds) {
   EXPECT_EQ(status.type, "peerwright.peer.status.v1");
   EXPECT_EQ(status.key, "acme/P-1");
   EXPECT_EQ(status.body,
-            R"({"tenant":"acme","peer":"P-1","subscriber":"S-1","entitlement":"active","delivery":"applied",)"
-            R"("server":"ams-1","addresses":["10.20.0.7/32","fd20::7/128"],"public_key":")" +
+            R"({"tenant":"acme","peer":"P-1","subscriber":"S-1","type":"client","entitlement":"active",)"
+            R"("delivery":"applied","server":"ams-1","addresses":["10.20.0.7/32","fd20::7/128"],"public_key":")" +
                 kClientKey +
                 R"(","generation":12,"version":7,"cause":"billing/inv-1",)"
-                R"("changed_at":"2026-01-31T10:00:00.000001Z","latency_ms":84,"client":{"server_public_key":")" +
+                R"("changed_at":"2026-01-31T10:00:00.000001Z","latency_ms":84,"classic":{"state":"vps_ready"},)"
+                R"("client":{"server_public_key":")" +
                 kServerKey +
                 R"(","endpoint":"ams-1.example.net:51820","addresses":["10.20.0.7/32","fd20::7/128"],)"
                 R"("dns":["10.20.0.1"],"mtu":1420,"routes":["0.0.0.0/0","::/0"],"keepalive_seconds":25}})");
@@ -137,17 +63,177 @@ TEST(PeerStatus, HasAClientPartOnlyWhileTheClientHasAFuture) {
   EXPECT_FALSE(has_client(domain::Entitlement::unprovisioned));
 }
 
+TEST(PeerStatus, TakesDnsAndMtuFromTheNearest) {
+  const auto at = server();
+  const auto in = network();
+  auto of = tenant();
+  PeerContext around;
+  around.server = &at;
+  around.network = &in;
+  around.tenant = &of;
+  const auto client = [&](const domain::Peer& said) { return json::parse(peer_status(said, around).body)["client"]; };
+  EXPECT_EQ(client(full_peer())["dns"], json({"10.20.0.53"}));
+  EXPECT_EQ(client(full_peer())["mtu"], 1380);
+  EXPECT_EQ(client(peer())["dns"], json({"10.20.0.9"})) << "the tenant's";
+  EXPECT_EQ(client(peer())["mtu"], 1420) << "the server's";
+  of.dns.clear();
+  EXPECT_EQ(client(peer())["dns"], json({"10.20.0.1"})) << "the server's";
+  around.tenant = nullptr;
+  EXPECT_EQ(client(peer())["dns"], json({"10.20.0.1"})) << "the server's";
+}
+
+TEST(PeerStatus, SaysAWalledGardenAsASuspension) {
+  domain::Peer walled = peer();
+  walled.entitlement = domain::Entitlement::walled_garden;
+  const json body = json::parse(peer_status(walled, nullptr, nullptr, -1).body);
+  EXPECT_EQ(body["entitlement"], "suspended");
+  EXPECT_EQ(body["walled_garden"], true);
+  walled.entitlement = domain::Entitlement::suspended;
+  EXPECT_FALSE(json::parse(peer_status(walled, nullptr, nullptr, -1).body).contains("walled_garden"));
+}
+
+TEST(PeerStatus, SaysTheClassicLine) {
+  const auto classic = [](const domain::Peer& said, const PeerContext& around) {
+    return json::parse(peer_status(said, around).body).value("classic", json::object()).value("state", "");
+  };
+  domain::Peer said = peer();
+  PeerContext around;
+  EXPECT_EQ(classic(said, around), "vps_ready");
+  around.connected_at = kWhen;
+  EXPECT_EQ(classic(said, around), "connected");
+  around.limit_missed = true;
+  EXPECT_EQ(classic(said, around), "failed");
+  around = {};
+  said.applied_generation = 0;
+  EXPECT_EQ(classic(said, around), "configured");
+  said.delivery_error = "wg_refused";
+  EXPECT_EQ(classic(said, around), "failed");
+  said.stage = domain::Stage::reserved;
+  EXPECT_EQ(classic(said, around), "pending");
+  said.stage = domain::Stage::unknown;
+  EXPECT_EQ(classic(said, around), "");
+  said.stage = domain::Stage::revoked;
+  EXPECT_EQ(classic(said, around), "");
+}
+
+TEST(PeerStatus, SaysSecretsSealedAndNeverAsTheyAreStored) {
+  const auto at = server();
+  const auto in = network();
+  const std::string body = peer_status(full_peer(), &at, &in, -1, {"sealed-psk", "sealed-key"}).body;
+  const json client = json::parse(body)["client"];
+  EXPECT_EQ(client["preshared_key_sealed"], "sealed-psk");
+  EXPECT_EQ(client["private_key_sealed"], "sealed-key");
+  const domain::Peer stored = full_peer();
+  for (const std::string& secret : {stored.preshared_key_sealed, stored.client_key_sealed,
+                                    stored.staged_client_key_sealed, stored.preshared_key_hash}) {
+    EXPECT_THAT(body, Not(HasSubstr(secret)));
+  }
+  EXPECT_THAT(server_status(full_server(), "x").body, Not(HasSubstr(full_server().private_key_sealed)));
+}
+
+TEST(PeerStatus, LeavesOutMetadataThatIsNoObject) {
+  domain::Peer said = peer();
+  for (const char* text : {"", "{}", "[]", "{", "{\"a\":}", "{\"a\":\"\\u0000\"}"}) {
+    said.metadata = text;
+    EXPECT_FALSE(json::parse(peer_status(said, nullptr, nullptr, -1).body).contains("metadata")) << text;
+  }
+}
+
+TEST(ReservationStatus, HasAClientOnlyWhileItIsHeld) {
+  const auto at = server();
+  const auto in = network();
+  domain::Peer said = full_peer();
+  said.reservation = domain::Reservation::reserved;
+  const Outbound held = reservation_status(said, &at, &in);
+  EXPECT_EQ(held.id, "reservation.status/acme/P-1/7");
+  EXPECT_EQ(held.key, "acme/P-1");
+  EXPECT_EQ(json::parse(held.body)["state"], "reserved");
+  EXPECT_TRUE(json::parse(held.body).contains("client"));
+  for (const auto state : {domain::Reservation::activated, domain::Reservation::expired}) {
+    said.reservation = state;
+    EXPECT_FALSE(json::parse(reservation_status(said, &at, &in).body).contains("client"));
+  }
+}
+
+TEST(SubscriberStatus, SummarisesAllHolds) {
+  const domain::Hold garden = hold();
+  domain::Hold lifted = hold();
+  lifted.level = domain::HoldLevel::none;
+  lifted.steps = {{domain::HoldLevel::cut, later(5)}};
+  const HoldSummary holds = summary_of({&lifted, &garden});
+  EXPECT_EQ(holds.level, domain::HoldLevel::walled_garden);
+  ASSERT_TRUE(holds.next);
+  EXPECT_EQ(holds.next->at, later(5));
+  EXPECT_FALSE(summary_of({}).next);
+  domain::Hold grace = hold();
+  grace.level = domain::HoldLevel::grace;
+  const json body = json::parse(subscriber_status("acme", subscriber(), summary_of({&grace}), "x").body);
+  EXPECT_EQ(body["entitlement"], "active") << "a grace is only said";
+  EXPECT_EQ(body["level"], "grace");
+  EXPECT_EQ(body["next"]["level"], "cut");
+  domain::Subscriber ended = subscriber();
+  ended.revoked = true;
+  EXPECT_EQ(json::parse(subscriber_status("acme", ended, false, "x").body)["entitlement"], "revoked");
+}
+
+TEST(SubscriberStatus, OfACustomerSharesNoIdWithASubscriber) {
+  const Outbound said = customer_status("acme", customer(), {}, "x");
+  EXPECT_EQ(said.id, "subscriber.status/acme/customer/C-1/2");
+  EXPECT_EQ(said.type, "peerwright.subscriber.status.v1");
+  EXPECT_EQ(said.key, "acme/C-1");
+  EXPECT_FALSE(json::parse(said.body).contains("subscriber"));
+}
+
+TEST(TenantStatus, SaysLimitsUseAndAlert) {
+  const Outbound said = tenant_status(tenant(), "x/1", "mass_suspension");
+  EXPECT_EQ(said.id, "tenant.status/acme/9");
+  EXPECT_EQ(said.key, "acme");
+  const json body = json::parse(said.body);
+  EXPECT_EQ(body["alert"], "mass_suspension");
+  EXPECT_EQ(body["mass_suspension"]["count"], 51);
+  EXPECT_EQ(body["plans"][0], json::parse(R"({"plan":"business","max_peers":500,"peers":2,"listed":true})"));
+  domain::Tenant bare;
+  bare.name = "isp-b";
+  const json without = json::parse(tenant_status(bare, "x/1").body);
+  for (const char* member : {"alert", "max_peers", "mass_suspension", "recipient_key"}) {
+    EXPECT_FALSE(without.contains(member)) << member;
+  }
+}
+
+TEST(MeshStatus, HasTheConfigurationOfWhomNobodyLogsInTo) {
+  const auto at = server();
+  const auto entry = link();
+  const Outbound said = mesh_status(mesh(), {&entry}, {&at}, "x/1");
+  EXPECT_EQ(said.id, "mesh.status/mesh/backbone/2");
+  EXPECT_EQ(said.key, "mesh/backbone");
+  const json body = json::parse(said.body);
+  EXPECT_FALSE(body["members"][0].contains("configuration"));
+  EXPECT_EQ(body["members"][1]["configuration"].get<std::string>(),
+            "[Interface]\nPrivateKey = REPLACE_WITH_YOUR_PRIVATE_KEY\nAddress = 10.99.0.7/32\nListenPort = 51821\n"
+            "\n# ams-1\n[Peer]\nPublicKey = " +
+                kServerKey +
+                "\nAllowedIPs = 10.99.0.1/32\nEndpoint = ams-1.example.net:51820\nPersistentKeepalive = 25\n");
+  EXPECT_EQ(body["links"][0]["server"], "ams-1");
+  EXPECT_THAT(mesh_status(mesh(), {}, {}, "x/1").body, HasSubstr("its key is not known yet"));
+}
+
+TEST(PeerUsage, IsOnePerInterval) {
+  const Usage usage{kWhen, later(60), 1, 2, 3, 4, true};
+  const Outbound said = peer_usage(peer(), usage);
+  EXPECT_EQ(said.id, "peer.usage/acme/P-1/1769853660000001");
+  EXPECT_EQ(said.body, R"({"tenant":"acme","peer":"P-1","subscriber":"S-1","from":"2026-01-31T10:00:00.000001Z",)"
+                       R"("until":"2026-01-31T10:01:00.000001Z","rx_bytes":1,"tx_bytes":2,"rx_bytes_total":3,)"
+                       R"("tx_bytes_total":4,"online":true})");
+}
+
 TEST(SubscriberStatus, SaysWhetherItIsHeld) {
-  domain::Subscriber subscriber;
-  subscriber.name = "S-1";
-  subscriber.version = 3;
-  const Outbound status = subscriber_status("acme", subscriber, true, "billing/inv-1");
+  const Outbound status = subscriber_status("acme", subscriber(), true, "billing/inv-1");
   EXPECT_EQ(status.id, "subscriber.status/acme/S-1/3");
   EXPECT_EQ(status.type, "peerwright.subscriber.status.v1");
   EXPECT_EQ(status.key, "acme/S-1");
-  EXPECT_EQ(status.body,
-            R"({"tenant":"acme","subscriber":"S-1","entitlement":"suspended","version":3,"cause":"billing/inv-1"})");
-  EXPECT_THAT(subscriber_status("acme", subscriber, false, "x").body, HasSubstr(R"("entitlement":"active")"));
+  EXPECT_EQ(status.body, R"({"tenant":"acme","subscriber":"S-1","entitlement":"suspended","level":"cut",)"
+                         R"("version":3,"cause":"billing/inv-1"})");
+  EXPECT_THAT(subscriber_status("acme", subscriber(), false, "x").body, HasSubstr(R"("entitlement":"active")"));
 }
 
 TEST(ServerStatus, SaysWhereItStands) {
@@ -156,20 +242,14 @@ TEST(ServerStatus, SaysWhereItStands) {
   EXPECT_EQ(status.id, "server.status/ams-1/4");
   EXPECT_EQ(status.type, "peerwright.server.status.v1");
   EXPECT_EQ(status.key, "server/ams-1");
-  EXPECT_EQ(status.body, R"({"server":"ams-1","network":"eu-1","registered":true,"interface":"wg0",)"
-                         R"("endpoint":"ams-1.example.net:51820","public_key":")" +
-                             kServerKey +
-                             R"(","generation":12,"version":4,"peers":1,"max_peers":1000,"cause":"billing/inv-1"})");
+  EXPECT_EQ(status.body,
+            R"({"server":"ams-1","network":"eu-1","registered":true,"state":"active","maintenance":false,)"
+            R"("interface":"wg0","endpoint":"ams-1.example.net:51820","listen_port":51820,"public_key":")" +
+                kServerKey +
+                R"(","firewall":{"default_action":"none","tunnel_only_ports":[],"masquerade":false},)"
+                R"("drift_policy":"repair","generation":12,"version":4,"peers":1,"max_peers":1000,"free":999,)"
+                R"("cause":"billing/inv-1"})");
   EXPECT_THAT(server_status(server(), "x").body, Not(HasSubstr("network")));
-}
-
-domain::Refs refs() {
-  domain::Refs refs;
-  refs.tenant = "acme";
-  refs.peer = "P-1";
-  refs.server = "ams-1";
-  refs.public_key = kClientKey;
-  return refs;
 }
 
 TEST(Rejected, NamesCodeAndRemedy) {
@@ -228,63 +308,6 @@ TEST(OutboundText, IsTextWhateverComesIn) {
   EXPECT_THAT(out.body, Not(HasSubstr("\\u0000"))) << "the database cannot store it";
 }
 
-TEST(Audit, HoldsWhatChanged) {
-  domain::Decision decision;
-  decision.networks = {network()};
-  decision.servers = {server()};
-  decision.peers = {peer()};
-  decision.removals.push_back({2, kClientKey, 3, false});
-  const std::string word_text = R"("word":{"source":"billing","id":"inv-1","sequence":17,)"
-                                R"("place":{"broker_time":"2026-01-31T10:00:00.000001Z","partition":3,"offset":99}})";
-  EXPECT_EQ(audit_body(word(), "peerwright.peer.provision.v1", refs(), decision),
-            R"({"source":"billing","id":"inv-1","sequence":17,"type":"peerwright.peer.provision.v1",)"
-            R"("subject":{"tenant":"acme","peer":"P-1","server":"ams-1"},"outcome":"accepted",)"
-            R"("place":{"broker_time":"2026-01-31T10:00:00.000001Z","partition":3,"offset":99},)"
-            R"("changes":{"networks":[{"id":1,"network":"eu-1","ipv4":"10.20.0.0/16","ipv6":"fd20::/64",)"
-            R"("reserved_offsets":[1],"next_offset":8,"quarantine_seconds":3600}],)"
-            R"("servers":[{"id":2,"server":"ams-1","network_id":1,"ssh_host":"ams-1.example.net","ssh_port":22,)"
-            R"("ssh_user":"wgadmin","ssh_host_key":"ssh-ed25519 AAAA","exec_prefix":"sudo -n","interface":"wg0",)"
-            R"("config_path":"/etc/wireguard/wg0.conf","public_key":")" +
-                kServerKey +
-                R"(","endpoint":"ams-1.example.net:51820","mtu":1420,"dns":["10.20.0.1"],"keepalive_seconds":25,)"
-                R"("max_peers":1000,"peers":1,"generation":12,"version":4,)" +
-                word_text +
-                R"(}],"peers":[{"id":3,"tenant_id":4,"tenant":"acme","peer":"P-1","stage":"provisioned",)"
-                R"("entitlement":"active","subscriber_id":5,"subscriber":"S-1","server_id":2,"network_id":1,)"
-                R"("address_offset":7,"public_key":")" +
-                kClientKey +
-                R"(","description":"Zoë's \"laptop\"\u000a","client_routes":["0.0.0.0/0","::/0"],)"
-                R"("keepalive_seconds":25,"cause":"billing/inv-1","changed_at":"2026-01-31T10:00:00.000001Z",)"
-                R"("version":7,"generation":12,"applied_generation":12,)" +
-                word_text + R"(}],"removals":[{"server_id":2,"public_key":")" + kClientKey +
-                R"(","peer_id":3,"wanted_gone":false}]}})");
-}
-
-TEST(Audit, HoldsHoldsAndSubscribersAndRefusals) {
-  domain::Decision decision;
-  domain::Subscriber subscriber;
-  subscriber.id = 5;
-  subscriber.tenant_id = 4;
-  subscriber.name = "S-1";
-  subscriber.version = 3;
-  decision.subscribers = {subscriber};
-  decision.holds.push_back({{domain::ScopeKind::subscriber, 5}, "billing", true, "unpaid", word()});
-  const json held = json::parse(audit_body(word(), "t", refs(), decision));
-  EXPECT_EQ(held["changes"]["subscribers"][0], json::parse(R"({"id":5,"tenant_id":4,"subscriber":"S-1","version":3})"));
-  const json& hold = held["changes"]["holds"][0];
-  EXPECT_EQ(hold["scope"], "subscriber");
-  EXPECT_EQ(hold["scope_id"], 5);
-  EXPECT_EQ(hold["owner"], "billing");
-  EXPECT_EQ(hold["held"], true);
-  EXPECT_EQ(hold["reason"], "unpaid");
-  EXPECT_EQ(hold["word"]["place"]["offset"], 99);
-
-  const json refused = json::parse(audit_body(word(), "t", refs(), domain::rejected("stale", "older", "nothing")));
-  EXPECT_EQ(refused["outcome"], "rejected");
-  EXPECT_EQ(refused["code"], "stale");
-  EXPECT_EQ(refused["changes"], json::object());
-}
-
 TEST(OutboundHeaders, AreThoseOfBinaryMode) {
   Outbound out;
   out.id = "peer.status/acme/P-1/7";
@@ -302,12 +325,20 @@ TEST(OutboundKeys, FollowTheSubject) {
   EXPECT_EQ(key_of(subject), "network/eu-1");
   subject.server = "ams-1";
   EXPECT_EQ(key_of(subject), "server/ams-1");
+  subject.mesh = "link/hq";
+  EXPECT_EQ(key_of(subject), "link/hq");
   subject.tenant = "acme";
   EXPECT_EQ(key_of(subject), "acme");
+  subject.rule = "R-1";
+  EXPECT_EQ(key_of(subject), "acme");
+  subject.customer = "C-1";
+  EXPECT_EQ(key_of(subject), "acme/C-1");
   subject.peer = "P-1";
   EXPECT_EQ(key_of(subject), "acme/P-1");
   subject.subscriber = "S-1";
   EXPECT_EQ(key_of(subject), "acme/S-1");
+  subject.key = "acme";
+  EXPECT_EQ(key_of(subject), "acme") << "what the event said";
 }
 
 }  // namespace

@@ -16,11 +16,13 @@ const std::string kKeyB = "zo060cy2M+x7cMF4FKXHbs0CloUFDTRHRboFhw5YfVk=";
 const std::string kKernelHash(64, 'a');
 const std::string kFileHash(64, 'b');
 const std::string kConfigHash(64, '0');
+const std::string kTableHash(64, 'c');
 
 const std::string kHead = "interface " + kInterface + "\n";
 const std::string kKernel = "kernel " + kKeyA + " 25 fd00::2/128,10.0.0.2/32\nkernel " + kKeyB + " off (none)\n";
 const std::string kFile = "file " + kKeyA + " 25 10.0.0.2/32,FD00::2\n";
-const std::string kHashes = "secrets " + kKernelHash + " " + kFileHash + "\nconfig " + kConfigHash + "\n";
+const std::string kHashes = "secrets " + kKernelHash + " " + kFileHash + "\nconfig " + kConfigHash + " " + kInterface +
+                            "\nfirewall " + kTableHash + " " + kKernelHash + " -\n";
 const std::string kWhole = kHead + kKernel + kFile + kHashes + "end 12 ok 2 1\n";
 
 std::string code_of(const std::string& output, std::optional<int> status = 0) {
@@ -41,6 +43,10 @@ TEST(HostAnswer, IsReadWhole) {
   EXPECT_EQ(answer->kernel_secrets_hash, kKernelHash);
   EXPECT_EQ(answer->file_secrets_hash, kFileHash);
   EXPECT_EQ(answer->file_hash, kConfigHash);
+  EXPECT_EQ(answer->file_interface_key, kInterface);
+  EXPECT_EQ(answer->firewall_loaded, kTableHash);
+  EXPECT_EQ(answer->firewall_state, kKernelHash);
+  EXPECT_EQ(answer->firewall_file, "");
 }
 
 TEST(HostAnswer, MayShowNoPeersAndAnInterfaceWithoutKey) {
@@ -48,6 +54,15 @@ TEST(HostAnswer, MayShowNoPeersAndAnInterfaceWithoutKey) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->interface_key, "");
   EXPECT_TRUE(answer->kernel.empty() && answer->file.empty());
+}
+
+TEST(HostAnswer, TheFileMayHaveNoKey) {
+  std::string text = kWhole;
+  const std::string line = kConfigHash + " " + kInterface;
+  text.replace(text.find(line), line.size(), kConfigHash + " (none)");
+  const auto answer = parse_answer(text, 0, kNumber);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->file_interface_key, "");
 }
 
 TEST(HostAnswer, CutAtAnyByteIsNone) {
@@ -126,6 +141,8 @@ TEST(HostAnswer, RefusalsHaveTheirCodes) {
       {17, "wg_refused", "wg_refused", Retry::never},
       {18, "host_busy", "host_busy", Retry::later},
       {19, "host_storage_failed", "host_storage_failed", Retry::later},
+      {20, "interface_key_changed", "interface_key_changed", Retry::never},
+      {21, "nft_refused", "nft_refused", Retry::never},
   };
   for (const auto& [status, said, code, retry] : cases) {
     const std::string output = "error " + said + " some detail\nend 12 " + said + "\n";
@@ -136,7 +153,7 @@ TEST(HostAnswer, RefusalsHaveTheirCodes) {
     EXPECT_THAT(answer.error().message, EndsWith(" some detail"));
     EXPECT_FALSE(answer.error().remedy.empty()) << code;
     // Another exit status, another push, or a cut: unknown.
-    EXPECT_EQ(code_of(output, status + 10), "host_answer_incomplete");
+    EXPECT_EQ(code_of(output, status + 20), "host_answer_incomplete");
     EXPECT_EQ(code_of(output, 0), "host_answer_incomplete");
     EXPECT_EQ(code_of(output, std::nullopt), "host_answer_incomplete");
     EXPECT_EQ(parse_answer(output, status, kNumber + 1).error().code, "host_answer_incomplete");

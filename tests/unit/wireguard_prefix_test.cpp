@@ -160,5 +160,12 @@ TEST(Prefix, OffsetsAndTextsComeBackForRandomOnes) {
   }
 }
 
+TEST(Prefix, IsWidenedToItsNetworks) {
+  EXPECT_EQ(of("10.1.2.3").widened(8), of("10.0.0.0/8"));
+  EXPECT_EQ(of("fd00::1:2").widened(112), of("fd00::1:0/112"));
+  EXPECT_EQ(of("10.1.2.0/24").widened(32), of("10.1.2.0/24"));
+  EXPECT_EQ(of("10.1.2.0/24").widened(0), of("0.0.0.0/0"));
+}
+
 }  // namespace
 }  // namespace peerwright::wireguard

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "peerwright/base/seal.hpp"
+#include "peerwright/wireguard/firewall.hpp"
 #include "peerwright/wireguard/host.hpp"
+#include "peerwright/wireguard/key.hpp"
 
 namespace peerwright::wireguard {
 namespace {
@@ -165,6 +167,48 @@ TEST(ProveReading, OneWrongPresharedKeyLeavesAllPresentUnproven) {
   auto answer = as_planned();
   answer.file_secrets_hash = sha256_hex(kKeyA + " " + kOtherPreshared + "\n" + line_b());
   EXPECT_EQ(prove_reading(wanted_both(), answer), (Proof{{kKeyA, kUnproven}, {kKeyB, kUnproven}}));
+}
+
+TEST(ProveFirewall, NeedsItLoadedAndSaved) {
+  const std::string text = "table inet x {}\n";
+  PushPlan plan;
+  HostAnswer answer;
+  answer.firewall_loaded = "other";
+  EXPECT_TRUE(proves_firewall(plan, answer));  // untouched
+  plan.firewall = text;
+  EXPECT_FALSE(proves_firewall(plan, answer));
+  answer.firewall_loaded = answer.firewall_file = firewall_hash(text);
+  EXPECT_FALSE(proves_firewall(plan, answer));  // there is no table
+  answer.firewall_state = sha256_hex("as shown");
+  EXPECT_TRUE(proves_firewall(plan, answer));
+  answer.firewall_file = "";
+  EXPECT_FALSE(proves_firewall(plan, answer));
+}
+
+TEST(ProveInterfaceKey, NeedsItOnTheInterfaceAndSaved) {
+  PushPlan plan;
+  HostAnswer answer;
+  EXPECT_TRUE(proves_interface_key(plan, answer));
+  auto keys = generate_key_pair();
+  plan.interface_key = std::move(keys.private_key);
+  EXPECT_FALSE(proves_interface_key(plan, answer));
+  answer.interface_key = keys.public_key;
+  EXPECT_FALSE(proves_interface_key(plan, answer));
+  answer.file_interface_key = keys.public_key;
+  EXPECT_TRUE(proves_interface_key(plan, answer));
+  plan.interface_key = Secret("no key");
+  EXPECT_FALSE(proves_interface_key(plan, answer));
+}
+
+TEST(ProveFirewall, NeedsItGone) {
+  PushPlan plan;
+  plan.firewall = "";
+  EXPECT_TRUE(proves_firewall(plan, HostAnswer()));
+  for (auto field : {&HostAnswer::firewall_loaded, &HostAnswer::firewall_state, &HostAnswer::firewall_file}) {
+    HostAnswer answer;
+    answer.*field = sha256_hex("left");
+    EXPECT_FALSE(proves_firewall(plan, answer));
+  }
 }
 
 }  // namespace

@@ -31,6 +31,23 @@ TEST(PushPlan, IsRenderedForWg) {
   EXPECT_EQ(render_push(plan).reveal(), golden("push_plan.txt"));
 }
 
+TEST(PushPlan, CarriesFirewallKeyAndEndpoint) {
+  PushPlan plan;
+  plan.peers.push_back({kKeyA, {"10.0.0.2/32"}, 0, Secret(), "[2001:db8::1]:51820"});
+  plan.firewall = "table inet x {\n\n\tchain y {}\n}";
+  plan.interface_key = Secret(kPreshared);
+  EXPECT_EQ(render_push(plan).reveal(), golden("host_plan.txt"));
+  const HostInterface where{"wg0", "/etc/wireguard/wg0.conf", "", "i-1"};
+  EXPECT_THAT(exec_command(where, PushMode::push, 7, 30, "x").value(), testing::Not(testing::HasSubstr("AwMD")));
+}
+
+TEST(PushPlan, SaysThatAFirewallIsToBeGone) {
+  PushPlan plan;
+  EXPECT_EQ(render_push(plan).reveal(), "#plan 0 0\n#end\n");
+  plan.firewall = "";
+  EXPECT_EQ(render_push(plan).reveal(), "#plan 0 0\n#firewall 0\n#end\n");
+}
+
 TEST(PushPlan, AReadingOnlyNamesTheKeysToHash) {
   PushPlan plan;
   plan.hashed_keys = {kKeyA, kKeyB, kKeyA};
@@ -44,6 +61,8 @@ TEST(Fingerprint, IsEqualForEqualStatesOnly) {
   EXPECT_EQ(fingerprint({kKeyA, {"fd00::2/128", "10.0.0.2/32"}, 25, Secret(kPreshared)}), fingerprint(peer));
   EXPECT_EQ(fingerprint({kKeyA, {}, 0, Secret()}), std::string(kKeyA) + " allowed_ips= keepalive=off psk=none");
   EXPECT_EQ(fingerprint({kKeyA, {}, 0, Secret(kZeroKey)}), fingerprint({kKeyA, {}, 0, Secret()}));
+  EXPECT_EQ(fingerprint({kKeyA, {"10.0.0.2/32", "fd00::2/128"}, 25, Secret(kPreshared), "192.0.2.1:1"}),
+            fingerprint(peer));
   EXPECT_NE(fingerprint({kKeyB, {"10.0.0.2/32", "fd00::2/128"}, 25, Secret(kPreshared)}), fingerprint(peer));
   EXPECT_NE(fingerprint({kKeyA, {"10.0.0.2/32"}, 25, Secret(kPreshared)}), fingerprint(peer));
   EXPECT_NE(fingerprint({kKeyA, {"10.0.0.2/32", "fd00::2/128"}, 0, Secret(kPreshared)}), fingerprint(peer));

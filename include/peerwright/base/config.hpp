@@ -45,10 +45,12 @@ struct Config {
   } ssh;
   struct {
     std::string key_file;
+    std::string intake_key_file;  // may be empty: sealed values are not taken
   } encryption;
   struct {
     int batch_messages = 0;
     int batch_wait_ms = 0;
+    int mark_ms = 0;
   } intake;
   struct {
     int threads = 0;
@@ -60,8 +62,15 @@ struct Config {
     int urgent_limit_ms = 0;  // an urgent change that is not proven within it is an alert
   } deliver;
   struct {
+    int threads = 0;
+    int interval_ms = 0;          // from one look at a server to the next
+    int waiting_interval_ms = 0;  // while a client's first handshake is waited for
+    int log_retention_days = 0;
+  } observe;
+  struct {
     int chunk_peers = 0;
     int poll_ms = 0;
+    int clock_margin_ms = 0;  // by which intake has to be caught up past a due time
   } sweep;
   struct {
     int batch_rows = 0;
@@ -80,7 +89,7 @@ struct Config {
     log::Level level = log::Level::info;
     log::Format format = log::Format::automatic;
   } log;
-  std::vector<std::string> roles;  // intake, deliver, sweep, publish
+  std::vector<std::string> roles;  // intake, deliver, observe, sweep, publish
   std::vector<SourceBinding> sources;
 };
 

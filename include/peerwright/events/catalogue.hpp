@@ -12,13 +12,28 @@
 
 namespace peerwright::events {
 
+// The secrets that an event brings or asks for. The worker opens or makes them, outside of the transaction, and seals
+// them for the database (domain::Prepared).
+struct SecretsWanted {
+  std::string sealed_preshared_key;  // as it was sent: base64 of a box sealed to the intake key; empty: none was sent
+  bool makes_preshared_key = false;
+  bool makes_client_key = false;  // a key pair for the client
+  bool makes_server_key = false;  // a key pair for a server's interface
+  std::string place;              // "peers/TENANT/PEER" or "servers/NAME": what is sealed lies at PLACE/preshared_key,
+                                  // PLACE/client_key or PLACE/private_key
+  [[nodiscard]] bool any() const {
+    return !sealed_preshared_key.empty() || makes_preshared_key || makes_client_key || makes_server_key;
+  }
+};
+
 // An inbound event that was read and found valid; what it does is bound into `decide`, which owns all that it needs.
 struct Event {
   Envelope envelope;
   domain::Refs refs;
-  std::string key;           // the Kafka key that its subject should have: key_of(refs)
+  std::string key;  // the Kafka key that its subject should have: key_of(refs), "installation" where that is empty
   std::string payload_hash;  // SHA-256 (32 bytes) over type and data: what "the same event again" is judged by. It is
                              // the same for both modes, any order of members and any white space.
+  SecretsWanted secrets;
   std::function<domain::Decision(const domain::Word&, const domain::State&)> decide;
 };
 

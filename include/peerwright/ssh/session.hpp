@@ -57,5 +57,7 @@ inline constexpr std::size_t kMaxErrorOutputBytes = 4096;
 
 // The constant script that carries out a push (src/ssh/scripts/push.sh), for wireguard::exec_command.
 std::string_view push_script();
+// The one that looks at a host and changes nothing (src/ssh/scripts/observe.sh), for wireguard::observe_command.
+std::string_view observe_script();
 
 }  // namespace peerwright::ssh

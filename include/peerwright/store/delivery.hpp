@@ -5,10 +5,12 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "peerwright/base/result.hpp"
+#include "peerwright/base/seal.hpp"
 #include "peerwright/domain/model.hpp"
 #include "peerwright/store/database.hpp"
 #include "peerwright/wireguard/host.hpp"
@@ -21,37 +23,73 @@ struct DeliveryLimits {
   int urgent_peers = 0;  // added by a push that carries urgent removals
 };
 
-// One exec that is to happen, as it was planned in the transaction that raised its push number.
+// The firewall that a server is to have, as it was wanted when a push was planned.
+struct PlannedFirewall {
+  std::string hash;          // of the text; empty: no table is wanted
+  std::string refused_code;  // why the host refuses this very text for ever; empty: it does not
+  bool carried = false;      // whether the push carries it
+  bool operator==(const PlannedFirewall&) const = default;
+};
+
+// One exec that is to happen, as it was planned in the transaction that raised its push number. It holds keys, so it
+// cannot be copied.
 struct PlannedPush {
   domain::Server server;
   std::string installation_id;
   std::int64_t push_number = 0;
   std::int64_t planned_generation = 0;  // the plan knows everything up to it
   bool urgent = false;
-  int attempts = 0;  // failed ones before this
+  std::int64_t urgent_since_micros = 0;     // by the database's clock; 0: nothing urgent waits
+  std::chrono::milliseconds urgent_for{0};  // how long it had waited when this was planned
+  int attempts = 0;                         // failed ones before this
   wireguard::PushMode mode = wireguard::PushMode::push;
-  wireguard::PushPlan plan;                   // mode push
+  // Mode push. An endpoint in it may be a name (host:port): whoever sends the plan puts a literal there before, or
+  // takes it out as drop_unresolved() does.
+  wireguard::PushPlan plan;
   std::vector<wireguard::PeerConfig> wanted;  // mode reading: all that should stand there
+
+  PlannedFirewall firewall;
+  wireguard::Proof settled;  // proven before, and said to be applied once this push's firewall is proven
+  std::map<std::string, std::string> configured_endpoints;  // of planned peers: key -> what their settings say
+  std::map<std::string, std::string> staged_of;             // key -> the second key of the same peer in the plan
+  std::set<std::string> link_keys;                          // keys in the plan that are other nodes'
+  std::set<std::string> unresolved;                         // keys whose endpoint names nothing
+  std::string complaint;  // a standing error's code, whatever this push does; empty: none
+
+  // The endpoint of `key` cannot be resolved: a node's entry goes without one, a peer is taken out of the plan and set
+  // aside when the push is finished.
+  void drop_unresolved(const std::string& key);
+  // The public key of the only peer (or node) that the plan adds or changes; "" where it has others, or removals.
+  [[nodiscard]] std::string lone_key() const;
 };
 
 struct Finished {
   bool still_due = false;  // more is to be delivered there, at once
   std::size_t applied = 0;
   std::size_t as_told = 0;                        // keys that kernel and file show as they are wanted
-  std::vector<std::int64_t> urgent_latencies_ms;  // decision to proof, of removals
+  std::vector<std::int64_t> urgent_latencies_ms;  // decision to proof, of removals and of peers that became walled
   std::vector<std::int64_t> latencies_ms;         // of additions
+};
+
+// What a host refuses for ever, and what is set aside therefore until it changes.
+struct Blamed {
+  std::string key;        // of a peer or a node
+  bool firewall = false;  // that the push carried
 };
 
 // The deliver loop's way into the database. One thread uses an object; several objects work side by side.
 class DeliveryStore {
  public:
-  explicit DeliveryStore(const Database& database);
+  // `sealer` opens preshared keys and servers' private keys, and outlives the store. Without it peers that have a
+  // preshared key are set aside.
+  explicit DeliveryStore(const Database& database, const Sealer* sealer = nullptr);
   ~DeliveryStore();
 
-  // Claims up to `most` due servers for the worker: urgent ones first, then those that waited longest. What a worker
-  // held that gave no heartbeat for `dead_after` is free, and so is what this worker holds without knowing (a claim
-  // whose answer was lost): whatever is its own and not in `active`. `failing`: whether servers whose last attempt
-  // failed are asked for, or the others: so that the caller can keep dead hosts to a part of its threads.
+  // Claims up to `most` due servers for the worker: urgent ones first, then those that waited longest. Not those in
+  // maintenance, and retired ones only while something is to be removed there. What a worker held that gave no
+  // heartbeat for `dead_after` is free, and so is what this worker holds without knowing (a claim whose answer was
+  // lost): whatever is its own and not in `active`. `failing`: whether servers whose last attempt failed are asked for,
+  // or the others: so that the caller can keep dead hosts to a part of its threads.
   Result<std::vector<domain::Id>> claim(const std::string& worker_id, const std::vector<domain::Id>& active, int most,
                                         std::chrono::milliseconds dead_after, bool failing = false);
 
@@ -63,15 +101,22 @@ class DeliveryStore {
 
   // Stores what a push or a reading proved, says it, and releases the server. `WHERE push_no = mine`: after somebody
   // else's push nothing is stored, error `push_overtaken` (later). A host that shows nothing of what it was told is
-  // tried again after `retry_in`.
+  // tried again after `retry_in`. No peer is called applied while the firewall that was planned is not proven; removals
+  // are, for what has no key there is off whatever the firewall says.
   Result<Finished> finish(const std::string& worker_id, const PlannedPush& push, const wireguard::HostAnswer& answer,
                           const wireguard::Proof& proof,
                           std::chrono::milliseconds retry_in = std::chrono::milliseconds(0));
 
   // Notes a failure and when to try again, and releases the server. Nothing is said of the host: the doubt stands.
-  // `blamed_key`: the one peer that the host refuses for ever; it is set aside until it changes.
+  // `blamed`: what the host refuses for ever; it is set aside until it changes. With a firewall set aside, removals and
+  // peers outside of a walled garden go on.
+  Result<void> fail(const std::string& worker_id, const PlannedPush& push, const Error& why,
+                    std::chrono::milliseconds retry_in, const Blamed& blamed);
   Result<void> fail(const std::string& worker_id, domain::Id server_id, const Error& why,
                     std::chrono::milliseconds retry_in, const std::string& blamed_key = {});
+
+  // Servers on which a node's endpoint is to be resolved again become due. How many.
+  Result<int> retry_names();
 
  private:
   struct Impl;

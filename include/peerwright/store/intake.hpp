@@ -27,6 +27,7 @@ struct Arrival {
   events::RawMessage raw;
   std::optional<events::Event> event;  // nullopt: a dead letter, for the reason in `refusal`
   Error refusal;
+  domain::Prepared prepared;                // secrets that were made or opened for it, sealed for the database
   std::optional<domain::Decision> verdict;  // decided already, without a look at the database: the source is not bound
 };
 
@@ -46,8 +47,32 @@ struct BatchReport {
   std::map<std::string, std::size_t> rejections;                       // by code
   std::map<std::string, std::size_t> dead_letter_codes;
   std::size_t reused_ids = 0;  // same source and id with another payload
-  bool due = false;            // deliveries became due
-  bool fan_out = false;        // peers have to follow a hold
+  std::size_t kept = 0;        // for a newer version of this program
+  std::map<std::string, std::size_t> kept_codes;
+  std::map<std::string, std::size_t> alerts;  // accepted decisions that a person should hear of, by code
+  bool due = false;                           // deliveries became due
+  bool sweep = false;                         // others have to follow, or a timer is due
+};
+
+// A message that was not executed when it was read, with its first place.
+struct KeptMessage {
+  std::int64_t id = 0;  // of its row
+  std::string topic;
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+  Time broker_time;
+  std::string key;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string payload;
+};
+
+// That intake was caught up: everything before `next_offset` is committed, and the end that the broker named when it
+// was asked, at `asked` by the database's clock, was passed.
+struct CaughtUp {
+  std::string topic;
+  std::int32_t partition = 0;
+  std::int64_t next_offset = 0;
+  Time asked;
 };
 
 // Intake's way into the database. One thread uses it.
@@ -72,6 +97,23 @@ class IntakeStore {
   Result<std::int64_t> begin_partition(const std::string& topic, std::int32_t partition, std::int64_t low,
                                        int partition_count = kAllPartitions);
   static constexpr int kAllPartitions = std::numeric_limits<int>::max();
+  // The database's clock, by which everything is judged that is due at a time.
+  Result<Time> clock();
+  // Notes how far intake has caught up, where each partition still stands as it is said, and how many partitions the
+  // topics have now.
+  Result<void> note_caught_up(std::span<const CaughtUp> marks, const std::map<std::string, int>& partition_counts);
+  // Offset and hash (message_hash) of the last message that was executed; nullopt where there was none.
+  Result<std::optional<std::pair<std::int64_t, std::string>>> last_message(const std::string& topic,
+                                                                           std::int32_t partition);
+
+  // Messages that are kept and that this version may execute now (types it knows, or that an operator wants replayed),
+  // in the order of their places, from behind `after` on.
+  Result<std::vector<KeptMessage>> replayable(const std::vector<std::string>& known_types, const domain::Place& after,
+                                              int most);
+  // Executes one of them in a transaction of its own, with its first place. Nothing happens where it is not kept any
+  // more, or waits for an earlier one. Where it cannot be executed still, it stays, with the reason.
+  Result<BatchReport> replay(std::int64_t id, const Arrival& message);
+
   // Remembers the Kafka cluster at first, and compares later. Error: `kafka_cluster_changed` (never).
   Result<void> check_cluster(const std::string& cluster_id);
 
@@ -79,6 +121,9 @@ class IntakeStore {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// SHA-256 (32 bytes) of key, headers and payload: by which a message is known again.
+std::string message_hash(std::string_view key, const events::RawMessage& raw);
 
 // The original of a dead letter as it is sealed: key and headers in a line of JSON, then the payload's bytes.
 std::string pack_original(std::string_view key, const events::RawMessage& raw);

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "peerwright/base/secret.hpp"
@@ -25,5 +26,10 @@ inline constexpr const char* kPrivateKeyPlaceholder = "REPLACE_WITH_YOUR_PRIVATE
 
 // The file's text. A Secret, for it may hold the private key.
 Secret render_client_config(const ClientConfig& config);
+
+// The same as commands for RouterOS 7 (MikroTik), to be pasted or imported: the interface, its peer, its addresses, a
+// route for each of the client's AllowedIPs, and the router's DNS servers where `dns` names addresses. Where
+// a route is /0, the router must have another one to the endpoint itself.
+Secret render_routeros(const ClientConfig& config, std::string_view interface_name);
 
 }  // namespace peerwright::wireguard

@@ -19,9 +19,12 @@ struct PeerConfig {
   std::vector<std::string> allowed_ips;  // canonical prefixes with length, sorted as text
   int keepalive_seconds = 0;             // 0: off, at most 65535
   Secret preshared_key;                  // base64; empty: none
+  // Where the host is to look for the peer, a literal ip:port; empty: left as it is. A peer moves by itself, so this is
+  // given when the peer is made or somebody changes it, and is no part of its fingerprint.
+  std::string endpoint{};
 };
 
-// One line that says all that a host can show of a peer; equal lines mean equal state. A preshared key appears as the
+// One line that says all that a host is to show of a peer; equal lines mean equal state. A preshared key appears as the
 // first 16 hexadecimal digits of its SHA-256, "none" without one.
 std::string fingerprint(const PeerConfig& peer);
 
@@ -51,9 +54,15 @@ struct PushPlan {
   // Keys whose preshared keys the answer's hashes cover, besides those of `peers`: for a reading, all that are wanted
   // there; empty for a push.
   std::vector<std::string> hashed_keys;
+  // These two are for a push; a reading changes neither. A push that nft refuses has done its removals, and no more.
+  // The table that is to be loaded and saved (render_firewall); "": it is to be gone; nullopt: left as it is.
+  std::optional<std::string> firewall{};
+  // A new private key for the interface, base64, which also goes into the saved file's [Interface]; empty: none. A host
+  // that has it already is taken for the right one, whatever `expected_key` says: the push can be repeated.
+  Secret interface_key{};
 };
 
-// What goes to the script's standard input, up to its end mark. A Secret, for it holds preshared keys. The plan's keys
+// What goes to the script's standard input, up to its end mark. A Secret, for it holds keys. The plan's keys
 // and prefixes have been checked; no key stands in it twice, and no prefix.
 Secret render_push(const PushPlan& plan);
 
@@ -76,14 +85,20 @@ struct HostAnswer {
   // kernel, or file, has, in ascending order.
   std::string kernel_secrets_hash;
   std::string file_secrets_hash;
-  std::string file_hash;  // SHA-256 of the saved file
+  std::string file_hash;           // SHA-256 of the saved file
+  std::string file_interface_key;  // public key of the PrivateKey in the saved file; empty: it has none, or no key
+  // Of the interface's own nftables table, all SHA-256 in hexadecimal. The first and the last are firewall_hash() of
+  // the text in question.
+  std::string firewall_loaded;  // that the loaded table carries; empty: there is no table, or one that carries none
+  std::string firewall_state;   // of what `nft list table` shows, for drift; empty: there is no table
+  std::string firewall_file;    // of the saved text; empty: none is saved
 };
 
 // Reads the script's answer. Only one with its end mark, exit status 0 and `push_number` is an answer at all. Errors:
 //   `host_answer_incomplete` (later)  no exit status, no end mark, or a short line: the outcome is unknown
 //   `push_number_refused` (later)     the host has seen this number or a greater one, which the message ends with
 //   `host_of_other_installation`, `prefix_taken_on_host`, `host_tool_missing`, `host_config_missing`,
-//   `interface_missing`, `wg_refused`, `interface_key_changed` (never),
+//   `interface_missing`, `wg_refused`, `nft_refused`, `interface_key_changed` (never),
 //   `host_busy`, `host_storage_failed`, `host_timeout` (later)
 Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit_status, std::int64_t push_number);
 
@@ -94,5 +109,12 @@ Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit
 using Proof = std::map<std::string, std::optional<std::string>, std::less<>>;
 Proof prove_push(const PushPlan& plan, const HostAnswer& answer);
 Proof prove_reading(const std::vector<PeerConfig>& wanted, const HostAnswer& answer);
+
+// Whether the host has the plan's firewall both loaded and saved, or, where none is wanted, neither; true where the
+// plan leaves it as it is. A loaded table that was changed by hand still carries its hash: see firewall_state.
+bool proves_firewall(const PushPlan& plan, const HostAnswer& answer);
+
+// Whether interface and saved file both have the plan's new key; true where it has none.
+bool proves_interface_key(const PushPlan& plan, const HostAnswer& answer);
 
 }  // namespace peerwright::wireguard

@@ -22,6 +22,8 @@ class Prefix {
   [[nodiscard]] int length() const { return length_; }
   [[nodiscard]] bool is_network() const;  // no host bit is set
   [[nodiscard]] Prefix network() const;
+  // The network of `length` bits, at most its own, that it lies in.
+  [[nodiscard]] Prefix widened(int length) const;
   [[nodiscard]] bool contains(const Prefix& other) const;  // false across families
   [[nodiscard]] bool overlaps(const Prefix& other) const;
   // How many addresses it spans, at most 2^62.

@@ -4,16 +4,24 @@
 # POSIX sh with the tools named below, of coreutils or of BusyBox. No private or preshared key leaves the host: nothing
 # that `wg` says on its standard error is passed on, and of preshared keys only hashes are answered. Every step that
 # fails ends the script; the answer comes last and as a whole.
+#
+# The firewall is a table of its own, whose text is saved beside CONFIG. So that the host boots with it, whoever prepares
+# the host gives [Interface] the line
+#   PreUp = test ! -e DIRECTORY/peerwright-%i.nft || nft -f DIRECTORY/peerwright-%i.nft
+# which wg-quick runs before the interface is there: no packet comes out of the tunnel before its rules are. Of
+# [Interface], this script changes nothing but PrivateKey.
 set -u
 umask 077
 LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${PATH:-}
 export LC_ALL PATH
 interface=$1 config=$2 installation=$3 number=$4 mode=$5 expected_key=${6:-}
+nft_file=${config%/*}/peerwright-$interface.nft
 lock_seconds=20
 removal_words=900 # 300 removals of three words are shorter than the shortest argument list, BusyBox's 20 KiB
 # The exit status of a refusal is 10 for the first of these and one more for each that follows.
 codes='plan_incomplete push_number_refused host_of_other_installation prefix_taken_on_host host_tool_missing
-host_config_missing interface_missing wg_refused host_busy host_storage_failed interface_key_changed'
+host_config_missing interface_missing wg_refused host_busy host_storage_failed interface_key_changed
+nft_refused'
 
 fail() { # CODE DETAIL...
   status=10
@@ -31,6 +39,40 @@ wg_failed() { # COMMAND, whose standard error is in $work/err
     *": No such device"* | *": Protocol not supported"*) fail interface_missing "$interface" ;;
     *) fail wg_refused "wg $1" ;;
   esac
+}
+
+nft_failed() { # COMMAND, whose standard error is in $work/err
+  case $(cat "$work/err") in
+    '' | *Killed* | *Terminated*) fail host_storage_failed "nft $1 was cut short" ;;
+    *) fail nft_refused "$1: $(sed -n 1p "$work/err")" ;;
+  esac
+}
+
+# The loaded table goes into $work/table; nothing where there is none, no nft, or a kernel that knows no tables.
+list_table() {
+  : >"$work/table"
+  command -v nft >/dev/null 2>&1 || return 0
+  nft list table inet "$table" >"$work/table" 2>"$work/err" && return
+  case $(cat "$work/err") in
+    Error:*'No such file or directory'* | *' not supported'*) : >"$work/table" ;;
+    *) nft_failed list ;;
+  esac
+}
+
+sha256() { sha256sum | sed 's/ .*//'; }
+mark() { sed -n '/^[[:space:]]*chain text_[0-9a-f]\{64\} /{s/^.*text_\([0-9a-f]*\) .*/\1/p;q;}'; } # the hash in a text
+
+# LOADED STATE FILE: the mark of the loaded table, the hash of how it is shown, and the hash of the saved text, which is
+# one without its mark if that is right.
+firewall_hashes() {
+  loaded='' state='' saved=''
+  list_table
+  [ ! -s "$work/table" ] || { loaded=$(mark <"$work/table") && state=$(sha256 <"$work/table"); } || return
+  if [ -e "$nft_file" ]; then
+    saved=$(sed '/^[[:space:]]*chain text_/d' "$nft_file" | sha256)
+    [ "$saved" = "$(mark <"$nft_file")" ] || saved=$(sha256 <"$nft_file")
+  fi
+  hashes="${loaded:--} ${state:--} ${saved:--}"
 }
 
 # The interface, line by line, and an end mark that also sorts last: without it the reading was cut short. The first
@@ -66,11 +108,23 @@ cat >"$work/plan" || fail host_storage_failed "no space for the plan"
 read -r head removals adds rest <"$work/plan"
 [ "$head $rest" = '#plan ' ] || fail plan_incomplete "no first line"
 
+# The firewall's text, "" where the plan leaves it as it is, and the interface's new key.
+table=peerwright_$(printf %s "$interface" | sed 's,+,/p,g; s,=,/e,g')
+firewall_lines='' new_key=''
+if [ -n "$(sed -n '/^#[fk]/{s/ .*//p;}' "$work/plan")" ]; then
+  firewall_lines=$(sed -n 's/^#firewall //p' "$work/plan")
+  sed -n 's/^#nft //p' "$work/plan" >"$work/nft"
+  sed -n 's/^#key //p' "$work/plan" >"$work/key"
+  [ "$(wc -l <"$work/nft")" -eq "${firewall_lines:-0}" ] || fail host_storage_failed "no space for the firewall"
+fi
+[ ! -s "$work/key" ] || new_key=$(wg pubkey <"$work/key" 2>"$work/err") || wg_failed pubkey
+
 true 2>/dev/null >>"$config.lock" || fail host_storage_failed "cannot write $config.lock"
 exec 9>>"$config.lock"
 flock -n 9 || timeout "$lock_seconds" flock 9 || fail host_busy "$config.lock is held" # BusyBox has no flock -w
 [ ! -e "$config.push.new" ] || rm -f "$config.push.new"
 [ ! -e "$config.new" ] || rm -f "$config.new"
+[ ! -e "$nft_file.new" ] || rm -f "$nft_file.new"
 
 if [ -e "$config.push" ]; then
   read -r stored_installation stored rest <"$config.push"
@@ -84,13 +138,19 @@ awk '/^[ \t]*\[/ {
      }
      END { exit found == 1 && !late ? 0 : 1 }' "$config" ||
   fail host_config_missing "$config does not begin with its one [Interface]"
+[ -z "$new_key" ] || awk 'tolower($0) ~ /^[ \t]*privatekey[ \t]*=/ { found = 1 } END { exit !found }' "$config" ||
+  fail host_config_missing "$config has no PrivateKey to be replaced"
+if [ -s "$work/nft" ] || { [ -n "$firewall_lines" ] && [ -e "$nft_file" ]; }; then
+  command -v nft >/dev/null 2>&1 || fail host_tool_missing nft
+fi
 
 # What both readers of the plan, an interface and a file share. entry() reads a line as wg(8) does: `name` in lower
 # case and `value`. shown() says whether a key is one that the answer shows. run_awk ends the subshell that it runs in.
 # shellcheck disable=SC2016 # the dollars are awk's
 awk_shared='
   function plan() {
-    if ($1 == "PublicKey") touched[$3] = 1
+    if ($1 == "PublicKey") { touched[$3] = 1; planned = $3 }
+    else if ($1 == "Endpoint") moved[planned] = $1 " = " $3
     else if ($1 == "AllowedIPs" && check) { n = split($3, ip, ","); for (i = 1; i <= n; i++) wanted[ip[i]] = 1 }
     else if ($1 == "#remove") touched[$2] = 1
     else if ($1 == "#hash") { order[++hashes] = $2; hashed[$2] = 1 }
@@ -111,18 +171,20 @@ awk_shared='
   }'
 run_awk() { program=$1; shift; exec awk -v mode="$mode" -v work="$work" "$awk_shared$program" "$@"; }
 
-if [ "$mode" = push ] && [ "$adds" -gt 0 ]; then
-  # A prefix that another key holds would move to the new one without a word; and the interface has to be the right one.
+if [ "$mode" = push ] && { [ "$adds" -gt 0 ] || [ -n "$new_key" ]; }; then
+  # A prefix that another key holds would move to the new one without a word; and the interface has to be the right one,
+  # or have the new key of this plan already.
   taken=$(dump | run_awk '
     BEGIN { check = 1 }
     NR == FNR { plan(); next }
-    NF == 4 && expected != "" && $2 != expected { wrong = "interface " $2 }
+    NF == 4 && expected != "" && $2 != expected && $2 != fresh { wrong = "interface " $2 }
     NF == 8 && !($1 in touched) {
       n = split($4, ip, ",")
       for (i = 1; i <= n; i++) if (ip[i] in wanted) found = $1 " " ip[i]
     }
     $1 == "~end" { complete = 1 }
-    END { print wrong != "" ? wrong : found; exit complete ? 0 : 1 }' "$work/plan" expected="$expected_key" -) || wg_failed show
+    END { print wrong != "" ? wrong : found; exit complete ? 0 : 1 }' "$work/plan" expected="$expected_key" \
+    fresh="$new_key" -) || wg_failed show
   case $taken in
     'interface '*) fail interface_key_changed "${taken#* }" ;;
     ?*) fail prefix_taken_on_host "$taken" ;;
@@ -137,6 +199,24 @@ if [ "$mode" = push ] && [ "$removals" -gt 0 ]; then
   sed -n 's/^#remove \(.*\)$/peer \1 remove/p' "$work/plan" |
     xargs -n "$removal_words" wg set "$interface" 2>"$work/err" || wg_failed set
 fi
+# The firewall comes before the peers that it is about. nft takes a text as a whole or not at all.
+if [ "$mode" = push ] && [ -s "$work/nft" ]; then
+  nft -f "$work/nft" 2>"$work/err" || nft_failed -f
+  if ! cmp -s "$work/nft" "$nft_file"; then
+    { cat "$work/nft" >"$nft_file.new" && cmp -s "$work/nft" "$nft_file.new"; } ||
+      fail host_storage_failed "cannot write $nft_file.new"
+    replace "$nft_file"
+  fi
+elif [ "$mode" = push ] && [ -n "$firewall_lines" ]; then
+  list_table
+  [ ! -s "$work/table" ] || nft delete table inet "$table" 2>"$work/err" || nft_failed delete
+  if [ -e "$nft_file" ]; then
+    { rm -f "$nft_file" && sync "${nft_file%/*}/"; } || fail host_storage_failed "cannot remove $nft_file"
+  fi
+fi
+if [ "$mode" = push ] && [ -n "$new_key" ]; then
+  wg set "$interface" private-key "$work/key" 2>"$work/err" || wg_failed set
+fi
 if [ "$mode" = push ] && [ "$adds" -gt 0 ]; then
   wg addconf "$interface" "$work/plan" 2>"$work/err" || wg_failed addconf
 fi
@@ -150,12 +230,13 @@ dump | sort | run_awk '
     if (key != "" && !(key in sections)) { sections[key] = section; file_keys[++filed] = key }
     key = endpoint = section = ""
   }
-  BEGIN { printf "" > (work "/new"); printf "" > (work "/kernel") }
+  BEGIN { printf "" > (work "/new"); printf "" > (work "/kernel"); getline new_key < (work "/key") }
   FNR == 1 { part++; if (part == 3) keep() }
   part == 1 { plan(); next }
   part == 2 && mode != "push" { next }
   part == 2 {
     if (!peers && tolower($0) ~ /^[ \t]*\[[ \t]*peer/) peers = 1
+    if (!peers && new_key != "") { entry(); if (name == "privatekey") $0 = "PrivateKey = " new_key }
     if (!peers) { put($0); blank = NF == 0; next }
     if (substr($1, 1, 1) == "[") keep()
     if (NF) section = section (section == "" ? "" : "\n") $0
@@ -174,7 +255,8 @@ dump | sort | run_awk '
     if ($2 != "(none)") text = text "\nPresharedKey = " $2
     if ($4 != "(none)") text = text "\nAllowedIPs = " $4
     if ($8 != "off") text = text "\nPersistentKeepalive = " $8
-    if ($1 in endpoints) text = text "\n" endpoints[$1]
+    if ($1 in moved) text = text "\n" moved[$1]
+    else if ($1 in endpoints) text = text "\n" endpoints[$1]
     present[$1] = 1
     if (!blank) put("")
     blank = 0
@@ -213,20 +295,24 @@ files=$(run_awk '
     }
     key = psk = ips = keepalive = ""
   }
-  BEGIN { printf "" > (work "/file") }
+  BEGIN { printf "" > (work "/file"); printf "" > (work "/file_key") }
   NR == FNR { plan(); next }
   substr($1, 1, 1) == "[" { peer_ends(); skip = 0; next }
   skip { next }
   { entry() }
   name == "publickey" { key = value; skip = !shown(key) && !(key in hashed); next }
+  name == "privatekey" { print value > (work "/file_key"); next }
   name == "allowedips" { ips = ips (ips != "" && value != "" ? "," : "") value; next }
   name == "presharedkey" { psk = value; next }
   name == "persistentkeepalive" { keepalive = tolower(value) }
   END { peer_ends(); hash_lines(work "/file_secrets"); print files + 0 }' "$work/plan" "$config") ||
   fail host_storage_failed "cannot read $config or write $work"
 
+file_key=$(wg pubkey <"$work/file_key" 2>/dev/null) || file_key='(none)'
+firewall_hashes || fail host_storage_failed "cannot read $work"
 # shellcheck disable=SC2046 # six words: three times a hash and a name
 set -- $(sha256sum "$config" "$work/kernel_secrets" "$work/file_secrets")
 [ $# -eq 6 ] || fail host_storage_failed "cannot read $work"
 printf 'interface %s\n' "$interface_key" && cat "$work/kernel" "$work/file" &&
-  printf 'secrets %s %s\nconfig %s\nend %s ok %s %s\n' "$3" "$5" "$1" "$number" "$kernels" "$files"
+  printf 'secrets %s %s\nconfig %s %s\nfirewall %s\n' "$3" "$5" "$1" "$file_key" "$hashes" &&
+  printf 'end %s ok %s %s\n' "$number" "$kernels" "$files"

@@ -1,70 +1,102 @@
 -- Delivery: claim, plan, finish, fail. Only the claim touches a delivery without its server's lock.
 
+-- name: delivery_clock
+SELECT (extract(epoch FROM clock_now()) * 1000000)::bigint;
+
 -- name: delivery_relaxed
 -- A lost claim or heartbeat is made again: nothing rests on its being on disk.
 SET LOCAL synchronous_commit = off;
 
 -- name: delivery_claim
--- Servers whose last attempt failed ($5) are claimed apart, so that dead hosts can be kept to a part of the threads.
+-- Servers whose last attempt failed ($5) are claimed apart, so that dead hosts can be kept to a part of the threads. The
+-- server's row is read without a lock, for nobody waits here; the plan looks at it again.
 UPDATE deliveries d SET worker_id = $1::uuid
 WHERE server_id IN (
-  SELECT c.server_id FROM deliveries c
+  SELECT c.server_id FROM deliveries c JOIN servers v ON v.id = c.server_id
   WHERE c.due AND c.next_attempt_at <= now() AND (c.attempts > 0) = $5
     AND c.server_id <> ALL ($4::bigint[])
+    AND NOT v.maintenance
+    AND (v.state <> 'retired' OR EXISTS (SELECT FROM removals r WHERE r.server_id = c.server_id)
+         OR EXISTS (SELECT FROM node_links l WHERE l.server_id = c.server_id AND NOT l.wanted))
     AND (c.worker_id IS NULL OR c.worker_id = $1::uuid OR NOT EXISTS (
       SELECT FROM workers w
       WHERE w.id = c.worker_id AND w.heartbeat_at > clock_timestamp() - $3 * interval '1 millisecond'))
   ORDER BY c.urgent_since NULLS LAST, c.due_since
-  LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
+  LIMIT $2 FOR NO KEY UPDATE OF c SKIP LOCKED)
 RETURNING server_id;
 
 -- name: delivery_state
-SELECT d.in_doubt, d.urgent_since IS NOT NULL, d.attempts, (SELECT id FROM installation)
-FROM deliveries d WHERE d.server_id = $1 AND d.worker_id = $2::uuid FOR NO KEY UPDATE;
+-- What a plan starts from, and whether there is anything of the rarer kinds: nodes, walled peers, rules.
+SELECT d.in_doubt, d.urgent_since IS NOT NULL, d.attempts, (SELECT id FROM installation),
+  coalesce((extract(epoch FROM d.urgent_since) * 1000000)::bigint, 0),
+  coalesce((extract(epoch FROM clock_timestamp() - d.urgent_since) * 1000)::bigint, 0),
+  d.firewall_hash, d.firewall_known, d.firewall_refused,
+  EXISTS (SELECT FROM node_links l WHERE l.server_id = $1),
+  EXISTS (SELECT FROM peers p WHERE p.server_id = $1 AND p.entitlement = 'walled_garden'),
+  EXISTS (SELECT FROM (SELECT DISTINCT tenant_id FROM access_rules WHERE active) r
+          WHERE EXISTS (SELECT FROM peers p WHERE p.tenant_id = r.tenant_id AND p.server_id = $1))
+FROM deliveries d WHERE d.server_id = $1 AND d.worker_id = $2::uuid FOR NO KEY UPDATE OF d;
+
+-- name: delivery_release
+UPDATE deliveries SET worker_id = NULL WHERE server_id = $1 AND worker_id = $2::uuid;
 
 -- name: delivery_removals
-SELECT d.public_key, p.proven FROM removals d JOIN peers p ON p.id = d.peer_id AND p.public_key = d.public_key
+-- A row whose key is its peer's present one here shares the peer's proof and goes with its other key; any other (moved,
+-- rotated out) is proven by the answer of a push alone.
+SELECT d.public_key, here.present, CASE WHEN here.present THEN p.proven END,
+  CASE WHEN here.present THEN CASE WHEN d.public_key = p.staged_key THEN p.public_key ELSE p.staged_key END END
+FROM removals d JOIN peers p ON p.id = d.peer_id
+CROSS JOIN LATERAL (
+  SELECT coalesce(p.server_id = d.server_id AND d.public_key IN (p.public_key, p.staged_key), false) AS present) here
 WHERE d.server_id = $1
-  AND NOT EXISTS (SELECT FROM wanted_peers w WHERE w.id = d.peer_id AND w.public_key = d.public_key)
+  AND NOT EXISTS (SELECT FROM wanted_peers w
+                  WHERE w.id = d.peer_id AND w.server_id = d.server_id AND d.public_key IN (w.public_key, w.staged_key))
 ORDER BY d.created_at, d.public_key LIMIT $2;
 
 -- name: delivery_keys_not_absent
 -- Every key that a reading has to account for: what it does not show is gone, whatever was believed of it before.
 SELECT public_key FROM peers WHERE server_id = $1 AND public_key IS NOT NULL AND proven IS DISTINCT FROM ''
+UNION SELECT staged_key FROM peers WHERE server_id = $1 AND staged_key IS NOT NULL AND proven IS DISTINCT FROM ''
 UNION SELECT public_key FROM removals WHERE server_id = $1;
 
 -- name: delivery_pending_peers
--- The columns of lock_peers, then what the host was proven to show.
-SELECT p.id, p.tenant_id, p.name, p.stage, p.entitlement, p.subscriber_id, p.server_id, p.network_id, p.address_offset,
-  p.public_key, p.description, array_to_string(p.client_routes, ','), p.keepalive_seconds, p.word, p.cause,
-  (extract(epoch FROM p.changed_at) * 1000000)::bigint, p.version, p.generation, p.applied_generation, p.delivery_error, p.proven
+-- The columns of a peer, then what the host was proven to show. A hold that has not reached its peer yet is waited for.
+SELECT @peer_columns@, p.proven
 FROM wanted_peers p
-WHERE p.server_id = $1 AND p.generation > p.applied_generation AND p.entitlement = 'active' AND p.delivery_error = ''
+WHERE p.server_id = $1 AND p.generation > p.applied_generation AND p.entitlement IN ('active', 'walled_garden')
+  AND p.walled = (p.entitlement = 'walled_garden') AND p.delivery_error = ''
 ORDER BY p.generation, p.id LIMIT $2;
 
 -- name: delivery_wanted_peers
-SELECT p.id, p.tenant_id, p.name, p.stage, p.entitlement, p.subscriber_id, p.server_id, p.network_id, p.address_offset,
-  p.public_key, p.description, array_to_string(p.client_routes, ','), p.keepalive_seconds, p.word, p.cause,
-  (extract(epoch FROM p.changed_at) * 1000000)::bigint, p.version, p.generation, p.applied_generation, p.delivery_error, p.proven
-FROM wanted_peers p WHERE p.server_id = $1 ORDER BY p.id;
+SELECT @peer_columns@, p.proven FROM wanted_peers p WHERE p.server_id = $1 ORDER BY p.id;
 
 -- name: delivery_raise
-UPDATE deliveries SET push_no = push_no + 1, in_doubt = true WHERE server_id = $1 RETURNING push_no;
+-- $2: the push carries a firewall, which is unknown from now on.
+UPDATE deliveries SET push_no = push_no + 1, in_doubt = true, firewall_known = firewall_known AND NOT $2
+WHERE server_id = $1 RETURNING push_no;
 
 -- name: delivery_mark_pushed
--- Unknown until it was read back, for all that may change it now.
+-- Unknown until it was read back, for all that may change it now. A second key goes with its peer's first.
 UPDATE peers SET proven = NULL WHERE server_id = $1 AND public_key = ANY ($2::text[]) AND proven IS NOT NULL;
 
 -- name: delivery_is_mine
-SELECT push_no FROM deliveries WHERE server_id = $1 AND push_no = $2 FOR NO KEY UPDATE;
+SELECT d.firewall_hash, d.firewall_known, d.firewall_refused, d.firewall_state,
+  EXISTS (SELECT FROM node_links l WHERE l.server_id = $1)
+FROM deliveries d WHERE d.server_id = $1 AND d.push_no = $2 FOR NO KEY UPDATE OF d;
 
 -- name: delivery_peers_with_keys
--- The columns of delivery_pending_peers, then whether the peer is wanted as the holds stand.
-SELECT p.id, p.tenant_id, p.name, p.stage, p.entitlement, p.subscriber_id, p.server_id, p.network_id, p.address_offset,
-  p.public_key, p.description, array_to_string(p.client_routes, ','), p.keepalive_seconds, p.word, p.cause,
-  (extract(epoch FROM p.changed_at) * 1000000)::bigint, p.version, p.generation, p.applied_generation, p.delivery_error, p.proven,
-  EXISTS (SELECT FROM wanted_peers w WHERE w.id = p.id)
-FROM peers p WHERE p.server_id = $1 AND p.public_key = ANY ($2::text[]) ORDER BY p.id;
+-- The columns of a peer, what it was proven to be before, whether it is wanted, and walled, as the holds stand; then what
+-- is known of its client. Staged keys are found by the list of used keys.
+SELECT @peer_columns@, p.proven, w.id IS NOT NULL, coalesce(w.walled, false),
+  t.connectivity, (extract(epoch FROM t.connectivity_since) * 1000000)::bigint,
+  (extract(epoch FROM t.last_handshake_at) * 1000000)::bigint,
+  (extract(epoch FROM t.first_connected_at) * 1000000)::bigint
+FROM peers p LEFT JOIN wanted_peers w ON w.id = p.id LEFT JOIN peer_runtime t ON t.peer_id = p.id
+WHERE p.server_id = $1
+  AND p.id IN (SELECT k.id FROM peers k WHERE k.public_key = ANY ($2::text[])
+               UNION SELECT u.peer_id FROM used_keys u WHERE u.public_key = ANY ($2::text[]))
+  AND (p.public_key = ANY ($2::text[]) OR p.staged_key = ANY ($2::text[]))
+ORDER BY p.id;
 
 -- name: delivery_store_proofs
 -- What was read. A wanted peer that is proven as wanted is applied; one that is not, is due again, whatever it was.
@@ -82,44 +114,74 @@ SELECT $1, * FROM unnest($2::text[], $3::bigint[]) ON CONFLICT DO NOTHING;
 -- name: delivery_drop_removals
 DELETE FROM removals WHERE server_id = $1 AND public_key = ANY ($2::text[]);
 
--- name: delivery_release_addresses
-INSERT INTO network_free (network_id, address_offset, available_at)
-SELECT r.network_id, r.address_offset, now() + n.quarantine_seconds * interval '1 second'
-FROM unnest($1::bigint[], $2::bigint[]) AS r(network_id, address_offset) JOIN networks n ON n.id = r.network_id
-ON CONFLICT DO NOTHING;
+-- name: delivery_drop_strays
+-- Rows of keys that their peers have left: gone from here, and with them what they held of addresses.
+DELETE FROM removals d USING peers p
+WHERE d.server_id = $1 AND d.public_key = ANY ($2::text[]) AND p.id = d.peer_id
+  AND NOT coalesce(p.server_id = d.server_id AND d.public_key IN (p.public_key, p.staged_key), false)
+RETURNING d.network_id, d.address_offset;
+
+-- name: delivery_hand_on_addresses
+-- The address of a revoked peer that may still have a key elsewhere comes back with that key's removal. Answers the others.
+WITH freed AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS r(network_id, address_offset, peer_id)),
+handed_on AS (
+  UPDATE removals m SET network_id = x.network_id, address_offset = x.address_offset
+  FROM (SELECT DISTINCT ON (f.peer_id) o.server_id, o.public_key, f.network_id, f.address_offset
+        FROM freed f JOIN removals o ON o.peer_id = f.peer_id AND o.address_offset IS NULL
+        ORDER BY f.peer_id, o.created_at DESC, o.public_key) x
+  WHERE m.server_id = x.server_id AND m.public_key = x.public_key
+  RETURNING m.peer_id)
+SELECT f.network_id, f.address_offset FROM freed f WHERE f.peer_id NOT IN (SELECT peer_id FROM handed_on);
 
 -- name: delivery_learn_key
 UPDATE servers SET public_key = $2, version = version + 1 WHERE id = $1 RETURNING version;
 
+-- name: delivery_take_new_key
+-- The host has the key that was wanted. All configurations with the old one are issued again.
+WITH issued AS (
+  INSERT INTO wider_fan_outs (kind, subject_id, cause) VALUES ('server', $1, $2)
+  ON CONFLICT (kind, subject_id) DO UPDATE SET after_id = 0, cause = excluded.cause, started_at = now())
+UPDATE servers SET public_key = key_wanted, key_wanted = '', key_since = clock_now(), version = version + 1
+WHERE id = $1 AND key_wanted <> '' RETURNING version, public_key, (extract(epoch FROM key_since) * 1000000)::bigint;
+
 -- name: delivery_done
 -- $4: the saved file's hash, '' where nothing was read. $5: whether failures are forgotten; a reading that worked says
--- nothing about the push that failed. $6: how long to wait, where the host does not take what it is told.
+-- nothing about the push that failed. $6: how long to wait, where the host does not take what it is told. $7: more is to
+-- be done than the peers' rows say. $8: what stands wrong all the same.
 UPDATE deliveries d
 SET in_doubt = false, worker_id = NULL,
   proven_at = CASE WHEN $4 <> '' THEN now() ELSE d.proven_at END,
   file_hash = CASE WHEN $4 <> '' THEN $4 ELSE d.file_hash END,
   attempts = CASE WHEN $6 > 0 THEN d.attempts + 1 WHEN $5 THEN 0 ELSE d.attempts END,
-  error_code = CASE WHEN $6 > 0 THEN 'proof_differs' WHEN $5 THEN '' ELSE d.error_code END,
-  error_message = CASE WHEN $6 > 0 THEN 'the host does not show what it was told' WHEN $5 THEN '' ELSE d.error_message END,
+  error_code = CASE WHEN $6 > 0 THEN 'proof_differs' WHEN $5 THEN $8 ELSE d.error_code END,
+  error_message = CASE WHEN $6 > 0 THEN 'the host does not show what it was told'
+    WHEN $5 AND $8 = '' THEN '' ELSE d.error_message END,
   next_attempt_at = now() + $6 * interval '1 millisecond',
   due = w.more, due_since = CASE WHEN w.more THEN now() END,
-  urgent_since = CASE WHEN w.removals THEN coalesce(d.urgent_since, now()) END
-FROM (SELECT r.removals, r.removals
+  urgent_since = CASE WHEN w.removals OR w.walled THEN coalesce(d.urgent_since, now()) END
+FROM (SELECT r.removals, r.walled, $7 OR r.removals
         OR EXISTS (SELECT FROM wanted_peers
-                   WHERE server_id = $1 AND generation > applied_generation AND entitlement = 'active'
-                     AND delivery_error = '')
+                   WHERE server_id = $1 AND generation > applied_generation AND entitlement IN ('active', 'walled_garden')
+                     AND walled = (entitlement = 'walled_garden') AND delivery_error = '')
         OR EXISTS (SELECT FROM deliveries WHERE server_id = $1 AND due_generation > $3) AS more
       FROM (SELECT EXISTS (
               SELECT FROM removals m
               WHERE m.server_id = $1 AND NOT EXISTS (
-                SELECT FROM wanted_peers w WHERE w.id = m.peer_id AND w.public_key = m.public_key)) AS removals) r) w
+                SELECT FROM wanted_peers w WHERE w.id = m.peer_id AND w.server_id = m.server_id
+                  AND m.public_key IN (w.public_key, w.staged_key))) AS removals,
+              EXISTS (
+              SELECT FROM wanted_peers WHERE server_id = $1 AND entitlement = 'walled_garden' AND walled
+                AND generation > applied_generation AND applied_generation > 0 AND delivery_error = '') AS walled) r) w
 WHERE d.server_id = $1 AND d.worker_id = $2::uuid
 RETURNING d.due;
 
--- name: delivery_park_peer
+-- name: delivery_park_key
 -- What the host refuses for ever is set aside, so that its neighbours go on; a change of the peer tries again.
 UPDATE peers SET delivery_error = $3, version = version + 1
-WHERE server_id = $1 AND public_key = $2 RETURNING id;
+WHERE server_id = $1 AND (public_key = $2 OR staged_key = $2) AND delivery_error <> $3 RETURNING id;
+
+-- name: delivery_park_peers
+UPDATE peers SET delivery_error = $2, version = version + 1 WHERE id = ANY ($1::bigint[]) RETURNING id;
 
 -- name: delivery_failed
 UPDATE deliveries

@@ -1,0 +1,25 @@
+#include "peerwright/domain/rules.hpp"
+#include "server_settings.hpp"
+
+namespace peerwright::domain {
+
+Refs refs_of(const ServerUpdate& event) {
+  Refs refs;
+  refs.server = event.server;
+  return refs;
+}
+
+Decision decide(const ServerUpdate& event, const Word& word, const State& state) {
+  const Server* before = state.server(event.server);
+  if (auto refusal = refuse_by_state(before, event.server)) return *std::move(refusal);
+  if (auto refusal = refuse_by_order(word, before->word)) return *std::move(refusal);
+  Server after = *before;
+  apply_settings(event.settings, after);
+  const ServerChange change = change_between(*before, after);
+  if (on_host(change)) after.generation += 1;
+  Decision decision = settle_server(*before, std::move(after), word, change.anything);
+  carry_on(*before, change, cause_of(word), decision);
+  return decision;
+}
+
+}  // namespace peerwright::domain

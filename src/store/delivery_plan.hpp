@@ -1,0 +1,37 @@
+#pragma once
+
+#include "firewall.hpp"
+#include "links.hpp"
+#include "proofs.hpp"
+
+namespace peerwright::store {
+
+// The delivery's row under lock.
+struct DeliveryRow {
+  bool in_doubt = false;
+  bool urgent = false;
+  int attempts = 0;
+  std::string installation_id;
+  std::int64_t urgent_since_micros = 0;
+  std::int64_t urgent_for_ms = 0;
+  KnownFirewall firewall;
+  bool has_links = false;
+  FirewallNeeds needs;
+};
+
+// Fills plan, settled and whatever belongs to it of a push of the locked and loaded server; sets aside what cannot be
+// pushed. Answers what is proven already and may be stored at once.
+struct Picked {
+  Shown peers;
+  Shown links;
+};
+Picked pick_push(Tx& tx, domain::State& state, const DeliveryRow& delivery, const DeliveryLimits& limits,
+                 const Sealer* sealer, const Links& links, PlannedPush& push);
+
+// Fills `wanted` of a reading with all that should stand there.
+void pick_reading(Tx& tx, domain::State& state, const Sealer* sealer, const Links& links, PlannedPush& push);
+
+// Whether the plan tells the host anything at all.
+bool is_empty(const wireguard::PushPlan& plan);
+
+}  // namespace peerwright::store

@@ -1,0 +1,295 @@
+#include "peerwright/store/observe.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "observe_drift.hpp"
+#include "peerwright/base/text.hpp"
+
+namespace peerwright::store {
+namespace {
+
+using domain::Id;
+using Counts = std::map<std::string, std::int64_t>;
+
+// What a person should know of a server; all is well until something else was seen.
+struct Health {
+  std::string error_code;  // of the look; empty: it went well
+  bool up = true;
+  bool listening = true;
+  bool forwarding = true;
+  bool file_safe = true;
+  Counts drift;
+  bool operator==(const Health&) const = default;
+
+  [[nodiscard]] bool reachable() const { return error_code.rfind("ssh_", 0) != 0; }
+  // The first thing that is wrong, as a status says it.
+  [[nodiscard]] std::string alert() const {
+    if (!error_code.empty()) return {};
+    if (!up) return "interface_down";
+    if (!listening) return "port_not_listening";
+    if (!forwarding) return "forwarding_off";
+    if (!file_safe) return "config_file_exposed";
+    return {};
+  }
+};
+
+// Nobody but its owner may read or write a file that holds keys; where there is none, the hash says so.
+bool is_safe_mode(const std::string& mode) { return mode.empty() || mode == "600" || mode == "400"; }
+
+// Forwarding matters for the families that the network has.
+bool forwards(const domain::Network* network, bool forwarding4, bool forwarding6) {
+  if (network == nullptr) return true;
+  return (forwarding4 || !network->net4) && (forwarding6 || !network->net6);
+}
+
+std::string text_of(const Counts& drift) { return nlohmann::json(drift).dump(); }
+Counts counts_from(const std::string& text) { return nlohmann::json::parse(text).get<Counts>(); }
+
+// The row of a server that is this worker's, and how its delivery stands.
+struct ServerRow {
+  std::optional<Time> observed_at;
+  std::optional<Time> counted_at;
+  Health health;
+  std::int64_t uptime_ms = 0;
+  ProvenState proven;
+  bool still = false;
+};
+
+ServerRow server_row_from(const pqxx::row& fields, const domain::Network* network) {
+  RowReader read(fields);
+  ServerRow row;
+  row.observed_at = read.maybe_time();
+  row.counted_at = read.maybe_time();
+  row.health.error_code = read.text();
+  row.health.up = read.flag();
+  row.health.listening = read.flag();
+  const bool forwarding4 = read.flag();
+  row.health.forwarding = forwards(network, forwarding4, read.flag());
+  row.health.file_safe = is_safe_mode(read.text());
+  row.uptime_ms = read.number();
+  row.health.drift = counts_from(read.text());
+  row.proven.push_number = read.number();
+  row.still = read.flag();
+  row.proven.file_hash = read.text();
+  row.proven.firewall_hash = read.text();
+  row.proven.firewall_state = read.text();
+  row.proven.firewall_known = read.flag();
+  return row;
+}
+
+std::int64_t uptime_ms_of(const wireguard::HostObservation& seen) {
+  return seen.uptime_seconds ? static_cast<std::int64_t>(*seen.uptime_seconds * 1000) : 0;
+}
+
+void add_kinds(Looked& looked) {
+  for (const char* kind : kDriftKinds) looked.drift.try_emplace(kind, 0);
+}
+
+Error overtaken() { return {"look_overtaken", "another worker looks at the server", "", Retry::later}; }
+
+// A look's transaction: the server's row is locked and loaded, its network too.
+class Round {
+ public:
+  Round(Tx& tx, const Sealer* sealer, Id server_id) : tx_(tx), sealer_(sealer), server_id_(server_id) {}
+
+  // False: the server is not this worker's any more.
+  bool lock(const std::string& worker_id) {
+    state_.now = time_from_micros(int_at(tx_.run("intake_clock")[0], 0));
+    lock_servers(tx_, {server_id_}, state_);
+    if (state_.server(server_id_) == nullptr) return false;
+    if (server().network_id) load_networks(tx_, {*server().network_id}, state_);
+    const auto rows = tx_.run("observe_is_mine", server_id_, worker_id);
+    if (rows.empty()) return false;
+    row_ = server_row_from(rows[0], network());
+    return true;
+  }
+
+  Looked store(const PlannedLook& planned, const wireguard::HostObservation& seen, const LookTimes& times) {
+    Looked looked;
+    looked.peers = {{"never", 0}, {"connected", 0}, {"idle", 0}, {"disconnected", 0}};
+    const Look look = look_of(seen, times);
+    std::map<std::string, const wireguard::ObservedPeer*> shown;
+    for (const auto& peer : seen.peers) shown[peer.public_key] = &peer;
+
+    PeerLooks peers(look, std::move(shown));
+    Drift drift(server(), seen, row_.proven);
+    for (const auto& fields : tx_.run("observe_peers", server_id_, keys_of(seen))) {
+      const RuntimeRow row = runtime_row_from(fields);
+      peers.add(row);
+      drift.compare(row);
+    }
+    peers.store(tx_, state_, sealer_, looked);
+
+    Health health;
+    health.up = seen.up;
+    health.listening = seen.listening;
+    health.forwarding = forwards(network(), seen.forwarding4, seen.forwarding6);
+    health.file_safe = is_safe_mode(seen.file_mode);
+    health.drift = row_.health.drift;
+    if (stood_still(planned)) {
+      drift.compare_others(tx_);
+      health.drift = drift.counts();
+      looked.due = drift.repair(tx_);
+    }
+    looked.drift = health.drift;
+    add_kinds(looked);
+    const bool soon = peers.waiting() || peers.more() || looked.due;
+    store_server(seen, health, look.counting, (soon ? times.next_waiting : times.next), looked);
+    looked.other_outcome = !row_.health.error_code.empty();
+    say(health, looked);
+    return looked;
+  }
+
+  Looked store_failure(const Error& why, const LookTimes& times) {
+    Looked looked;
+    Health health = row_.health;
+    health.error_code = why.code;
+    looked.drift = health.drift;
+    add_kinds(looked);
+    const auto next = row_.health.error_code.empty() ? times.next_waiting : times.next;
+    looked.other_outcome = row_.health.error_code != why.code;
+    tx_.run("observe_failed", server_id_, std::int64_t{next.count()}, why.code);
+    say(health, looked);
+    return looked;
+  }
+
+ private:
+  [[nodiscard]] const domain::Server& server() const { return *state_.server(server_id_); }
+  [[nodiscard]] const domain::Network* network() const {
+    return server().network_id ? state_.network(*server().network_id) : nullptr;
+  }
+  [[nodiscard]] Look look_of(const wireguard::HostObservation& seen, const LookTimes& times) const {
+    Look look;
+    look.now = state_.now;
+    look.server_id = server_id_;
+    look.host_epoch_seconds = seen.now_epoch_seconds;
+    look.counting = !row_.counted_at || state_.now - *row_.counted_at >= times.count_after;
+    look.rebooted = seen.uptime_seconds && uptime_ms_of(seen) < row_.uptime_ms;
+    look.observed_at = row_.observed_at;
+    look.counted_at = row_.counted_at;
+    return look;
+  }
+  // What was seen can be compared with what was proven: nobody has changed either meanwhile.
+  [[nodiscard]] bool stood_still(const PlannedLook& planned) const {
+    return planned.still && row_.still && planned.generation == server().generation &&
+           planned.push_number == row_.proven.push_number;
+  }
+  static std::string keys_of(const wireguard::HostObservation& seen) {
+    Column keys;
+    for (const auto& peer : seen.peers) keys.add(std::string_view(peer.public_key));
+    return keys.text();
+  }
+
+  void store_server(const wireguard::HostObservation& seen, const Health& health, bool counted,
+                    std::chrono::milliseconds next, const Looked& looked) {
+    tx_.run("observe_done", server_id_, std::int64_t{next.count()}, counted, seen.up, uptime_ms_of(seen),
+            seen.listening, seen.forwarding4, seen.forwarding6, printable(seen.unit_active, kMostWordBytes),
+            printable(seen.unit_enabled, kMostWordBytes), printable(seen.file_owner, kMostWordBytes),
+            printable(seen.file_mode, kMostWordBytes), seen.file_hash, seen.firewall_state, text_of(health.drift),
+            looked.rx_bytes, looked.tx_bytes);
+  }
+
+  // Again where something has changed that a person should know.
+  void say(const Health& health, Looked& looked) {
+    if (health == row_.health) return;
+    tx_.run("observe_raise_server", server_id_);
+    domain::Server after = server();
+    after.version += 1;
+    state_.load(after);
+    events::ServerContext context;
+    context.network = network();
+    if (after.owner_tenant_id) load_tenants(tx_, {*after.owner_tenant_id}, state_);
+    context.owner = after.owner_tenant_id ? state_.tenant(*after.owner_tenant_id) : nullptr;
+    context.reachable = health.reachable();
+    context.observed_at = health.error_code.empty() ? state_.now : row_.observed_at;
+    context.error_code = health.error_code;
+    context.drift = health.drift;
+    context.alert = health.alert();
+    Messages messages;
+    messages.say("status",
+                 events::server_status(after, "observation/" + std::to_string(micros_of(state_.now)), context));
+    messages.store(tx_);
+    looked.said = true;
+  }
+
+  static constexpr std::size_t kMostWordBytes = 100;
+  Tx& tx_;
+  const Sealer* sealer_;
+  Id server_id_;
+  domain::State state_;
+  ServerRow row_;
+};
+
+}  // namespace
+
+struct ObserveStore::Impl {
+  Impl(const Database& database, const Sealer* with) : db(database, "observe"), sealer(with) {}
+  Db db;
+  const Sealer* sealer;
+};
+
+ObserveStore::ObserveStore(const Database& database, const Sealer* sealer)
+    : impl_(std::make_unique<Impl>(database, sealer)) {}
+ObserveStore::~ObserveStore() = default;
+
+Result<std::vector<Id>> ObserveStore::claim(const std::string& worker_id, const std::vector<Id>& active, int most,
+                                            std::chrono::milliseconds dead_after, bool failing) {
+  return impl_->db.transact([&](Tx& tx) -> Result<std::vector<Id>> {
+    tx.run("observe_relaxed");
+    tx.run("observe_enlist");
+    std::vector<Id> servers;
+    for (const auto& row :
+         tx.run("observe_claim", worker_id, most, std::int64_t{dead_after.count()}, array_of(active), failing)) {
+      servers.push_back(int_at(row, 0));
+    }
+    return servers;
+  });
+}
+
+Result<std::optional<PlannedLook>> ObserveStore::plan(const std::string& worker_id, Id server_id) {
+  return impl_->db.transact([&](Tx& tx) -> Result<std::optional<PlannedLook>> {
+    const auto rows = tx.run("observe_stand", server_id);
+    domain::State state;
+    if (!rows.empty()) load_servers(tx, {server_id}, state);
+    const domain::Server* server = state.server(server_id);
+    if (server == nullptr || !server->word) {
+      tx.run("observe_release", server_id, worker_id, 0);
+      return std::optional<PlannedLook>();
+    }
+    return std::optional(PlannedLook{*server, int_at(rows[0], 0), int_at(rows[0], 1), bool_at(rows[0], 2)});
+  });
+}
+
+Result<Looked> ObserveStore::finish(const std::string& worker_id, const PlannedLook& look,
+                                    const wireguard::HostObservation& seen, const LookTimes& times) {
+  return impl_->db.transact([&](Tx& tx) -> Result<Looked> {
+    Round round(tx, impl_->sealer, look.server.id);
+    if (!round.lock(worker_id)) return tl::unexpected(overtaken());
+    return round.store(look, seen, times);
+  });
+}
+
+Result<Looked> ObserveStore::fail(const std::string& worker_id, const PlannedLook& look, const Error& why,
+                                  const LookTimes& times) {
+  return impl_->db.transact([&](Tx& tx) -> Result<Looked> {
+    Round round(tx, impl_->sealer, look.server.id);
+    if (!round.lock(worker_id)) return tl::unexpected(overtaken());
+    return round.store_failure(why, times);
+  });
+}
+
+Result<void> ObserveStore::release(const std::string& worker_id, Id server_id, std::chrono::milliseconds retry_in) {
+  return impl_->db.transact([&](Tx& tx) -> Result<void> {
+    tx.run("observe_release", server_id, worker_id, std::int64_t{retry_in.count()});
+    return {};
+  });
+}
+
+Result<int> ObserveStore::prune_log(int retention_days, int most) {
+  return impl_->db.transact([&](Tx& tx) -> Result<int> {
+    tx.run("observe_relaxed");
+    return static_cast<int>(tx.run("observe_prune", retention_days, most).affected_rows());
+  });
+}
+
+}  // namespace peerwright::store

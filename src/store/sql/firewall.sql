@@ -1,0 +1,37 @@
+-- The firewall of a server: what it is computed from, and what is known of the one that the host has.
+
+-- name: firewall_walled
+-- Peers in the walled garden: as they were announced, but for those whose hold is lifted already. One whose hold grew to
+-- a cut stays in it until its key is gone.
+SELECT p.tenant_id, p.network_id, p.address_offset, array_to_string(p.site_networks, ',')
+FROM peers p
+WHERE p.server_id = $1 AND p.entitlement = 'walled_garden' AND p.address_offset IS NOT NULL
+  AND NOT EXISTS (SELECT FROM wanted_peers w WHERE w.id = p.id AND NOT w.walled)
+ORDER BY p.id;
+
+-- name: firewall_rules
+-- The rules of all tenants with peers on the server, wherever the peers that they name are: these may come by a mesh.
+SELECT @rule_columns@, t.name, s.network_id, s.address_offset, d.network_id, d.address_offset
+FROM access_rules a JOIN tenants t ON t.id = a.tenant_id
+LEFT JOIN peers s ON s.id = a.source_peer_id LEFT JOIN peers d ON d.id = a.dest_peer_id
+WHERE a.active AND a.tenant_id IN (
+  SELECT r.tenant_id FROM (SELECT DISTINCT tenant_id FROM access_rules WHERE active) r
+  WHERE EXISTS (SELECT FROM peers p WHERE p.tenant_id = r.tenant_id AND p.server_id = $1))
+ORDER BY a.id;
+
+-- name: firewall_addresses
+-- Of the tenants' peers on the server, whether they may use it now or not: so that a hold changes no rule.
+SELECT tenant_id, network_id, address_offset FROM peers
+WHERE server_id = $1 AND tenant_id = ANY ($2::bigint[]) AND address_offset IS NOT NULL
+  AND stage IN ('reserved', 'provisioned')
+ORDER BY id;
+
+-- name: firewall_store
+UPDATE deliveries SET firewall_hash = $2, firewall_state = $3, firewall_known = $4, firewall_refused = $5 WHERE server_id = $1;
+
+-- name: firewall_refused
+UPDATE deliveries SET firewall_refused = $3 WHERE server_id = $1 AND worker_id = $2::uuid;
+
+-- name: firewall_take_back
+-- Peers that were set aside for a firewall that the host refused, and has now.
+UPDATE peers SET delivery_error = '' WHERE server_id = $1 AND entitlement = 'walled_garden' AND delivery_error = $2;

@@ -1,0 +1,135 @@
+#include "host_reply.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace peerwright::wireguard {
+namespace {
+
+constexpr int kTimedOut = 124;  // timeout(1)
+constexpr int kKilled = 137;    // by timeout -k, or by the kernel
+constexpr int kTerminated = 143;
+constexpr int kCommandNotFound = 127;
+constexpr std::size_t kHashDigits = 64;
+constexpr std::size_t kMaxDetailChars = 200;
+
+struct Refusal {
+  std::string_view code;
+  Retry retry;
+  std::string_view message;
+  std::string_view remedy;
+};
+
+// In the order of the script's exit statuses, of which the first is kFirstRefusal.
+constexpr int kFirstRefusal = 10;
+constexpr std::array<Refusal, 12> kRefusals{{
+    {"plan_incomplete", Retry::later,
+     "the host received only a part of the plan and did nothing:", "nothing: it is sent again"},
+    {"push_number_refused", Retry::later, "the host has already seen push number",
+     "nothing to do once; where it stays so, the database is older than the host: it was restored from a backup"},
+    {"host_of_other_installation", Retry::never, "the interface belongs to installation",
+     "retire the server there, or remove CONFIG.push on the host if that installation is gone"},
+    {"prefix_taken_on_host", Retry::never, "a peer that the plan does not know holds a prefix of it:",
+     "adopt or remove that peer, or give the new one other addresses"},
+    {"host_tool_missing", Retry::never, "a tool is missing on the host:", "install it on the host"},
+    {"host_config_missing", Retry::never, "no usable configuration file on the host:",
+     "write it, with one [Interface], or correct the server's configuration path"},
+    {"interface_missing", Retry::never, "the host has no WireGuard interface", "bring the interface up on the host"},
+    {"wg_refused", Retry::never, "the host's wg refused a command:",
+     "check that the login may administer the network and that the host's WireGuard works"},
+    {"host_busy", Retry::later,
+     "another push held the host's lock for too long:", "see what else runs on the host if this stays so"},
+    {"host_storage_failed", Retry::later,
+     "the host could not store a file:", "check the host's disks for space and for being writable"},
+    {"interface_key_changed", Retry::never, "the interface has another key than the one registered:",
+     "give the interface its key back, or register the new key"},
+    {"nft_refused", Retry::never, "the host's nft refused a command:",
+     "check that the host's kernel has nf_tables and that the login may administer it; the old firewall stays"},
+}};
+
+Error failed(const Refusal& refusal, std::string_view detail) {
+  std::string message = std::string(refusal.message) + " ";
+  for (const char c : detail.substr(0, kMaxDetailChars)) message += c >= ' ' && c <= '~' ? c : '?';
+  if (detail.empty()) message.pop_back();
+  const bool unsent = refusal.code == kRefusals[0].code;
+  return {unsent ? "host_answer_incomplete" : std::string(refusal.code), std::move(message),
+          std::string(refusal.remedy), refusal.retry};
+}
+
+const Refusal& refusal_of(std::string_view code) {
+  return *std::find_if(kRefusals.begin(), kRefusals.end(), [code](const Refusal& r) { return r.code == code; });
+}
+
+// The refusal that the last two lines and the exit status agree on.
+std::optional<Error> read_refusal(std::string_view output, int exit_status, std::string_view end_mark) {
+  const auto lines = lines_of(output);
+  const int index = exit_status - kFirstRefusal;
+  if (index < 0 || index >= static_cast<int>(kRefusals.size()) || lines.size() < 2) return std::nullopt;
+  const Refusal& refusal = kRefusals[static_cast<std::size_t>(index)];
+  const std::string end = std::string(end_mark) + " " + std::string(refusal.code);
+  const std::string start = "error " + std::string(refusal.code);
+  std::string_view said = lines[lines.size() - 2];
+  if (lines.back() != end || said.substr(0, start.size()) != start) return std::nullopt;
+  said.remove_prefix(start.size());
+  if (!said.empty() && said[0] != ' ') return std::nullopt;
+  return failed(refusal, said.substr(said.empty() ? 0 : 1));
+}
+
+}  // namespace
+
+tl::unexpected<Error> incomplete(std::string_view why) {
+  return transient("host_answer_incomplete", "the outcome on the host is unknown: " + std::string(why),
+                   "nothing: the host is read before anything else is done there");
+}
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  if (text.empty() || text.back() != '\n') return lines;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    lines.push_back(text.substr(0, end));
+    text.remove_prefix(end + 1);
+  }
+  return lines;
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const std::size_t end = text.find(separator);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+bool is_sha256(std::string_view text) {
+  return text.size() == kHashDigits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+bool is_sha256_or_none(std::string_view text) { return text == "-" || is_sha256(text); }
+
+std::string sha256_or_empty(std::string_view text) { return text == "-" ? "" : std::string(text); }
+
+std::optional<std::int64_t> number_of(std::string_view digits) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size() || digits[0] == '-') return std::nullopt;
+  return number;
+}
+
+Error failure_of(std::string_view output, int exit_status, std::string_view end) {
+  if (auto refusal = read_refusal(output, exit_status, end)) return std::move(*refusal);
+  if (exit_status == kTimedOut || exit_status == kKilled || exit_status == kTerminated) {
+    return transient("host_timeout", "the script on the host did not end in time and was stopped",
+                     "see what slows the host down if this stays so")
+        .value();
+  }
+  if (exit_status == kCommandNotFound && output.empty()) {
+    return failed(refusal_of("host_tool_missing"), "sh, timeout or a command of the exec prefix");
+  }
+  return incomplete("exit status " + std::to_string(exit_status) + " without an end mark").value();
+}
+
+}  // namespace peerwright::wireguard

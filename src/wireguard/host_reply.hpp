@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "peerwright/base/result.hpp"
+
+// What the answers of all scripts on a host have in common: lines, an end mark, refusals with an exit status each.
+namespace peerwright::wireguard {
+
+// `host_answer_incomplete`: the outcome is unknown.
+tl::unexpected<Error> incomplete(std::string_view why);
+
+// The lines of a text of which every one has its end; empty where the last has none.
+std::vector<std::string_view> lines_of(std::string_view text);
+std::vector<std::string_view> split(std::string_view text, char separator);
+
+bool is_sha256(std::string_view text);
+// "-" is none.
+bool is_sha256_or_none(std::string_view text);
+std::string sha256_or_empty(std::string_view text);
+// Digits only; nullopt where they are none or too many.
+std::optional<std::int64_t> number_of(std::string_view digits);
+
+// Why a script's exit status is not 0: the refusal that its last two lines ("error CODE DETAIL", then `end` and the
+// code) agree on with it, or what stopped the script. `end` is the end mark without the code.
+Error failure_of(std::string_view output, int exit_status, std::string_view end);
+
+}  // namespace peerwright::wireguard

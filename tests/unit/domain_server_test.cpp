@@ -1,0 +1,526 @@
+#include <gtest/gtest.h>
+
+#include "domain_server_support.hpp"
+
+namespace peerwright::domain {
+namespace {
+
+using ServerIds = std::set<Id>;
+
+class Servers : public ::testing::Test {
+ protected:
+  Servers() { world.add_server("srv"); }
+
+  Decision update(const ServerSettings& settings) { return world.say(ServerUpdate{"srv", settings}); }
+  [[nodiscard]] const Server& srv() const { return world.server("srv"); }
+  void set_peers(std::int64_t count) {
+    Server server = srv();
+    server.peer_count = count;
+    world.state.load(server);
+  }
+  void retire() { ASSERT_EQ(Outcome::accepted, world.say(ServerRetire{"srv", ""}).outcome); }
+  static std::map<std::pair<FanOut, Id>, std::string> nobody() { return {}; }
+
+  ServerWorld world;
+};
+
+TEST_F(Servers, registerTakesEverySetting) {
+  auto event = ServerWorld::registration("edge");
+  event.owner = "acme";
+  event.more.region = "south";
+  event.more.location = "Bari";
+  event.more.description = "first";
+  event.more.listen_port = 51821;
+  event.more.default_action = wireguard::RuleAction::deny;
+  event.more.tunnel_only_ports = {{wireguard::RuleProtocol::tcp, 22}};
+  event.more.masquerade = true;
+  event.more.drift_policy = "report";
+  event.more.metadata = R"({"rack":"4"})";
+  event.more.post_up = "up";
+  event.more.post_down = "down";
+  const Decision decision = world.say(event, world.word(1, "fleet-tool"));
+  EXPECT_EQ(Outcome::accepted, decision.outcome);
+  const Server& edge = world.server("edge");
+  EXPECT_EQ(ServerWorld::kAcme, edge.owner_tenant_id);
+  EXPECT_EQ(ServerWorld::kNetwork, edge.network_id);
+  EXPECT_EQ("south", edge.region);
+  EXPECT_EQ("Bari", edge.location);
+  EXPECT_EQ("first", edge.description);
+  EXPECT_EQ(51821, edge.listen_port);
+  EXPECT_EQ(wireguard::RuleAction::deny, edge.default_action);
+  ASSERT_EQ(1U, edge.tunnel_only_ports.size());
+  EXPECT_EQ(22, edge.tunnel_only_ports[0].port);
+  EXPECT_TRUE(edge.masquerade);
+  EXPECT_EQ("report", edge.drift_policy);
+  EXPECT_EQ(R"({"rack":"4"})", edge.metadata);
+  EXPECT_EQ("up", edge.post_up);
+  EXPECT_EQ("down", edge.post_down);
+  EXPECT_EQ("fleet-tool", edge.created_by);
+  EXPECT_EQ("fleet-tool", edge.updated_by);
+  EXPECT_EQ("key of edge", edge.public_key);
+  EXPECT_EQ(world.state.now, edge.key_since);
+  EXPECT_EQ(1, edge.generation);
+  EXPECT_EQ(1, edge.version);
+  EXPECT_EQ(ServerIds{edge.id}, decision.due_servers);
+  EXPECT_TRUE(decision.doubtful_servers.empty());
+  EXPECT_EQ(nobody(), decision.wider_fan_outs);  // nobody is there yet
+}
+
+TEST_F(Servers, refsOfARegistrationBelongToNoTenant) {
+  auto event = ServerWorld::registration("edge");
+  event.owner = "acme";
+  const Refs refs = refs_of(event);
+  EXPECT_EQ("", refs.tenant);
+  EXPECT_EQ("acme", refs.owner_tenant);
+  EXPECT_EQ("edge", refs.server);
+  EXPECT_EQ("net", refs.network);
+  EXPECT_TRUE(refs.makes_server);
+}
+
+TEST_F(Servers, registerAgainSaysEverything) {
+  auto event = ServerWorld::registration("srv");
+  event.more.region = "south";
+  event.more.masquerade = true;
+  world.say(event);
+  const Server before = srv();
+  event.more = {};
+  event.public_key.clear();
+  const Decision decision = world.say(event, world.word(std::nullopt, "peerwright-cli/ada"));
+  EXPECT_EQ(Outcome::accepted, decision.outcome);
+  EXPECT_EQ("", srv().region);
+  EXPECT_FALSE(srv().masquerade);
+  EXPECT_EQ("key of srv", srv().public_key);  // not told again, not forgotten
+  EXPECT_EQ("ops", srv().created_by);
+  EXPECT_EQ("peerwright-cli/ada", srv().updated_by);
+  EXPECT_EQ(before.generation + 1, srv().generation);
+  EXPECT_TRUE(decision.doubtful_servers.empty());
+}
+
+TEST_F(Servers, registerTellsTheClientsWhatConcernsThem) {
+  auto event = ServerWorld::registration("srv");
+  EXPECT_EQ(nobody(), world.say(event).wider_fan_outs);
+  const std::pair peers_of_it(FanOut::server, srv().id);
+  event.endpoint = "198.51.100.7:51820";
+  EXPECT_TRUE(world.say(event).wider_fan_outs.contains(peers_of_it));
+  event.mtu = 1380;
+  EXPECT_TRUE(world.say(event).wider_fan_outs.contains(peers_of_it));
+  event.dns = {"10.0.0.1"};
+  EXPECT_TRUE(world.say(event).wider_fan_outs.contains(peers_of_it));
+  event.public_key = "another key";
+  const Word last = world.next();
+  const Decision decision = world.say(event, last);
+  ASSERT_TRUE(decision.wider_fan_outs.contains(peers_of_it));
+  EXPECT_EQ("ops/" + last.id, decision.wider_fan_outs.at(peers_of_it));
+  EXPECT_EQ("another key", srv().public_key);
+}
+
+TEST_F(Servers, registerElsewhereDoubtsWhatWasProven) {
+  const auto doubtful = [&](const ServerRegister& event) { return world.say(event).doubtful_servers; };
+  auto event = ServerWorld::registration("srv");
+  EXPECT_EQ(ServerIds{}, doubtful(event));
+  event.ssh_host = "elsewhere.example.net";
+  EXPECT_EQ(ServerIds{srv().id}, doubtful(event));
+  event.ssh_port = 2222;
+  EXPECT_EQ(ServerIds{srv().id}, doubtful(event));
+  event.interface = "wg1";
+  EXPECT_EQ(ServerIds{srv().id}, doubtful(event));
+  event.config_path = "/etc/wireguard/wg1.conf";
+  EXPECT_EQ(ServerIds{srv().id}, doubtful(event));
+  event.exec_prefix = "docker exec -i wg";
+  EXPECT_EQ(ServerIds{srv().id}, doubtful(event));
+}
+
+TEST_F(Servers, registerIsRefused) {
+  auto event = ServerWorld::registration("srv");
+  expect_refused(world.say(event, world.word(0)), "stale");
+  expect_refused(world.say(event, world.word(std::nullopt)), "sequence_required");
+  event.network = "nowhere";
+  expect_refused(world.say(event), "unknown_network");
+  world.add_network("net2", 11, "10.2.0.0/24");
+  event.network = "net2";
+  expect_refused(world.say(event), "server_network_fixed");
+  event.network = "net";
+  event.owner = "acme";
+  expect_refused(world.say(event), "server_owner_fixed");
+  auto owned = ServerWorld::registration("edge");
+  owned.owner = "acme";
+  ASSERT_EQ(Outcome::accepted, world.say(owned).outcome);
+  ASSERT_EQ(Outcome::accepted, world.say(owned).outcome);
+  owned.owner = "other";
+  expect_refused(world.say(owned), "server_owner_fixed");
+  owned.owner.clear();
+  expect_refused(world.say(owned), "server_owner_fixed");
+}
+
+TEST_F(Servers, registerDoesNotTakeBackAKeyThatWasMadeHere) {
+  Server made = srv();
+  made.private_key_sealed = "c2VhbGVk";
+  world.state.load(made);
+  auto event = ServerWorld::registration("srv");
+  EXPECT_EQ(Outcome::accepted, world.say(event).outcome);
+  event.public_key = "an old key";
+  expect_refused(world.say(event), "server_key_fixed");
+  made = srv();
+  made.key_wanted = "the next key";
+  world.state.load(made);
+  event.public_key = "the next key";
+  EXPECT_EQ(Outcome::accepted, world.say(event).outcome);
+  EXPECT_EQ("key of srv", srv().public_key);  // until the host is proven to have the next one
+  EXPECT_EQ("the next key", srv().key_wanted);
+}
+
+TEST_F(Servers, aRetiredServerComesBackByRegistration) {
+  ASSERT_EQ(Outcome::accepted, world.say(ServerRetire{"srv", "burnt down"}).outcome);
+  Server gone = srv();
+  gone.private_key_sealed = "c2VhbGVk";
+  world.state.load(gone);
+  auto event = ServerWorld::registration("srv");
+  event.public_key = "key of a new host";
+  const Decision decision = world.say(event);
+  EXPECT_EQ(Outcome::accepted, decision.outcome);
+  EXPECT_EQ(ServerState::active, srv().state);
+  EXPECT_EQ("", srv().retired_word);
+  EXPECT_EQ("key of a new host", srv().public_key);
+  EXPECT_EQ("", srv().private_key_sealed);
+  EXPECT_EQ(ServerIds{srv().id}, decision.doubtful_servers);
+  EXPECT_EQ(ServerIds{srv().id}, decision.due_servers);
+}
+
+TEST_F(Servers, updateChangesWhatItSaysAndNothingElse) {
+  const Server before = srv();
+  ServerSettings settings;
+  settings.description = "rack 4";
+  const Decision decision = update(settings);
+  EXPECT_EQ(Outcome::accepted, decision.outcome);
+  EXPECT_EQ("rack 4", srv().description);
+  EXPECT_EQ(before.endpoint, srv().endpoint);
+  EXPECT_EQ(before.version + 1, srv().version);
+  EXPECT_EQ(before.generation, srv().generation);  // nothing of it is on the host
+  EXPECT_EQ(ServerIds{}, decision.due_servers);
+  EXPECT_EQ(nobody(), decision.wider_fan_outs);
+}
+
+TEST_F(Servers, updateWithTheSameIsUnchanged) {
+  const Server before = srv();
+  ServerSettings settings;
+  settings.ssh_host = before.ssh_host;
+  settings.max_peers = before.max_peers;
+  const Decision decision = update(settings);
+  EXPECT_EQ(Outcome::unchanged, decision.outcome);
+  EXPECT_EQ(before.version, srv().version);
+  EXPECT_EQ(before.generation, srv().generation);
+  EXPECT_EQ(ServerIds{}, decision.due_servers);
+  EXPECT_NE(before.word, srv().word);  // the register took the word
+}
+
+TEST_F(Servers, updateOfWhatClientsHaveFansOut) {
+  const std::pair peers_of_it(FanOut::server, srv().id);
+  ServerSettings endpoint;
+  endpoint.endpoint = "198.51.100.7:51820";
+  Decision decision = update(endpoint);
+  EXPECT_TRUE(decision.wider_fan_outs.contains(peers_of_it));
+  EXPECT_EQ(ServerIds{}, decision.due_servers);
+  ServerSettings dns;
+  dns.dns = std::vector<std::string>{"10.0.0.1"};
+  EXPECT_TRUE(update(dns).wider_fan_outs.contains(peers_of_it));
+  ServerSettings mtu;
+  mtu.mtu = 1380;
+  decision = update(mtu);
+  EXPECT_TRUE(decision.wider_fan_outs.contains(peers_of_it));
+  EXPECT_EQ(ServerIds{srv().id}, decision.due_servers);  // the interface has one, too
+}
+
+TEST_F(Servers, updateOfTheFirewallIsDelivered) {
+  ServerSettings action;
+  action.default_action.emplace(wireguard::RuleAction::deny);
+  ServerSettings ports;
+  ports.tunnel_only_ports = {{wireguard::RuleProtocol::tcp, 22}, {wireguard::RuleProtocol::udp, 53}};
+  ServerSettings masquerade;
+  masquerade.masquerade = true;
+  ServerSettings unfiltered;
+  unfiltered.default_action.emplace(std::nullopt);
+  for (const ServerSettings& settings : {action, ports, masquerade, unfiltered}) {
+    const std::int64_t generation = srv().generation;
+    const Decision decision = update(settings);
+    EXPECT_EQ(Outcome::accepted, decision.outcome);
+    EXPECT_EQ(generation + 1, srv().generation);
+    EXPECT_EQ(ServerIds{srv().id}, decision.due_servers);
+    EXPECT_EQ(ServerIds{}, decision.doubtful_servers);
+    EXPECT_EQ(nobody(), decision.wider_fan_outs);
+  }
+  EXPECT_EQ(std::nullopt, srv().default_action);
+  ports.tunnel_only_ports = {{wireguard::RuleProtocol::udp, 53}, {wireguard::RuleProtocol::tcp, 22}};
+  EXPECT_EQ(Outcome::unchanged, update(ports).outcome);  // in another order
+}
+
+TEST_F(Servers, updateElsewhereDoubtsWhatWasProven) {
+  ServerSettings host;
+  host.ssh_host = "elsewhere.example.net";
+  ServerSettings prefix;
+  prefix.exec_prefix = "docker exec -i wg";
+  for (const ServerSettings& settings : {host, prefix}) {
+    const Decision decision = update(settings);
+    EXPECT_EQ(ServerIds{srv().id}, decision.doubtful_servers);
+    EXPECT_EQ(ServerIds{srv().id}, decision.due_servers);
+  }
+}
+
+TEST_F(Servers, whoeverWasNeverRegisteredIsUnknown) {
+  Server named;  // by an event that makes identities
+  named.id = 77;
+  named.name = "named";
+  world.state.load(named);
+  for (const std::string name : {"named", "nobody"}) {
+    expect_refused(world.say(ServerUpdate{name, {}}), "unknown_server");
+    expect_refused(world.say(ServerDrain{name, true}), "unknown_server");
+    expect_refused(world.say(ServerMaintenance{name, true}), "unknown_server");
+    expect_refused(world.say(ServerRetire{name, ""}), "unknown_server");
+    expect_refused(world.say(ServerRotateKey{name}), "unknown_server");
+    expect_refused(world.say(ServerReconcile{name}), "unknown_server");
+    expect_refused(world.say(ServerObserve{name}), "unknown_server");
+  }
+}
+
+TEST_F(Servers, aRetiredServerRefusesAllButRegistration) {
+  retire();
+  expect_refused(world.say(ServerUpdate{"srv", {}}), "server_retired");
+  expect_refused(world.say(ServerDrain{"srv", false}), "server_retired");
+  expect_refused(world.say(ServerMaintenance{"srv", true}), "server_retired");
+  expect_refused(world.say(ServerRotateKey{"srv"}), "server_retired");
+  expect_refused(world.say(ServerReconcile{"srv"}), "server_retired");
+  expect_refused(world.say(ServerObserve{"srv"}), "server_retired");
+}
+
+TEST_F(Servers, allOfItsConfigurationIsOneRegister) {
+  const Word late = world.next();
+  ASSERT_EQ(Outcome::accepted, world.say(ServerDrain{"srv", true}).outcome);
+  expect_refused(world.say(ServerUpdate{"srv", {}}, late), "stale");
+  expect_refused(world.say(ServerDrain{"srv", false}, late), "stale");
+  expect_refused(world.say(ServerMaintenance{"srv", true}, late), "stale");
+  expect_refused(world.say(ServerRetire{"srv", ""}, late), "stale");
+  expect_refused(world.say(ServerRotateKey{"srv"}, late), "stale");
+  EXPECT_EQ(Outcome::accepted, world.say(ServerReconcile{"srv"}, late).outcome);
+  EXPECT_EQ(Outcome::accepted, world.say(ServerObserve{"srv"}, late).outcome);
+}
+
+TEST_F(Servers, drainComesAndGoes) {
+  const Server before = srv();
+  EXPECT_EQ(Outcome::accepted, world.say(ServerDrain{"srv", true}).outcome);
+  EXPECT_EQ(ServerState::draining, srv().state);
+  EXPECT_EQ(before.version + 1, srv().version);
+  EXPECT_EQ(Outcome::unchanged, world.say(ServerDrain{"srv", true}).outcome);
+  EXPECT_EQ(before.version + 1, srv().version);
+  world.say(ServerWorld::registration("srv"));
+  EXPECT_EQ(ServerState::draining, srv().state);  // a registration does not speak of it
+  const Decision decision = world.say(ServerDrain{"srv", false});
+  EXPECT_EQ(Outcome::accepted, decision.outcome);
+  EXPECT_EQ(ServerState::active, srv().state);
+  EXPECT_EQ(ServerIds{}, decision.due_servers);
+}
+
+TEST_F(Servers, maintenanceEndsWithADelivery) {
+  const std::int64_t generation = srv().generation;
+  Decision decision = world.say(ServerMaintenance{"srv", true});
+  EXPECT_EQ(Outcome::accepted, decision.outcome);
+  EXPECT_TRUE(srv().maintenance);
+  EXPECT_EQ(ServerIds{}, decision.due_servers);
+  EXPECT_EQ(Outcome::unchanged, world.say(ServerMaintenance{"srv", true}).outcome);
+  decision = world.say(ServerMaintenance{"srv", false});
+  EXPECT_FALSE(srv().maintenance);
+  EXPECT_EQ(ServerIds{srv().id}, decision.due_servers);
+  EXPECT_EQ(generation, srv().generation);
+  EXPECT_EQ(ServerIds{}, world.say(ServerMaintenance{"srv", false}).due_servers);
+}
+
+TEST_F(Servers, retireWaitsForItsPeers) {
+  set_peers(1);
+  expect_refused(world.say(ServerRetire{"srv", ""}), "server_has_peers");
+  expect_refused(world.say(ServerRetire{"srv", "burnt down"}), "server_has_peers");
+  set_peers(0);
+  const std::int64_t generation = srv().generation;
+  const Decision decision = world.say(ServerRetire{"srv", ""});
+  EXPECT_EQ(Outcome::accepted, decision.outcome);
+  EXPECT_EQ(ServerState::retired, srv().state);
+  EXPECT_EQ(generation + 1, srv().generation);
+  EXPECT_EQ(ServerIds{srv().id}, decision.due_servers);
+  EXPECT_EQ(ServerIds{}, decision.abandoned_servers);
+  EXPECT_EQ(Outcome::unchanged, world.say(ServerRetire{"srv", ""}).outcome);
+  EXPECT_EQ(generation + 1, srv().generation);
+}
+
+TEST_F(Servers, retireOnAWordGivesTheHostUp) {
+  const Decision decision = world.say(ServerRetire{"srv", "burnt down"});
+  EXPECT_EQ(Outcome::accepted, decision.outcome);
+  EXPECT_EQ("burnt down", srv().retired_word);
+  EXPECT_EQ(ServerIds{srv().id}, decision.abandoned_servers);
+  EXPECT_EQ(ServerIds{}, decision.due_servers);  // nobody is there to be told
+  EXPECT_EQ(ServerIds{srv().id}, world.changes.abandoned_servers);
+}
+
+TEST_F(Servers, theWordMayFollowWhereTheProofDoesNotCome) {
+  retire();
+  const Decision decision = world.say(ServerRetire{"srv", "burnt down"});
+  EXPECT_EQ(Outcome::accepted, decision.outcome);
+  EXPECT_EQ(ServerIds{srv().id}, decision.abandoned_servers);
+  EXPECT_EQ("burnt down", srv().retired_word);
+  EXPECT_EQ(Outcome::unchanged, world.say(ServerRetire{"srv", "burnt down"}).outcome);
+}
+
+TEST_F(Servers, rotateKeyWaitsForTheHost) {
+  const Server before = srv();
+  world.state.prepared.server_public_key = "next key";
+  world.state.prepared.server_key_sealed = "c2VhbGVk";
+  const Decision decision = world.say(ServerRotateKey{"srv"});
+  EXPECT_EQ(Outcome::accepted, decision.outcome);
+  EXPECT_EQ("key of srv", srv().public_key);
+  EXPECT_EQ("next key", srv().key_wanted);
+  EXPECT_EQ("c2VhbGVk", srv().private_key_sealed);
+  EXPECT_EQ(before.generation + 1, srv().generation);
+  EXPECT_EQ(before.version + 1, srv().version);
+  EXPECT_EQ(before.key_since, srv().key_since);
+  EXPECT_EQ(ServerIds{srv().id}, decision.due_servers);
+  EXPECT_EQ(nobody(), decision.wider_fan_outs);
+}
+
+TEST_F(Servers, rotateKeyIsRefusedWithoutAKey) {
+  expect_refused(world.say(ServerRotateKey{"srv"}), "key_not_made");
+  world.state.prepared.refusal = "encryption_key_missing";
+  expect_refused(world.say(ServerRotateKey{"srv"}), "encryption_key_missing");
+  EXPECT_EQ("", srv().key_wanted);
+}
+
+TEST_F(Servers, reconcileReadsFirst) {
+  const Server before = srv();
+  const Decision decision = world.say(ServerReconcile{"srv"});
+  EXPECT_EQ(Outcome::accepted, decision.outcome);
+  EXPECT_EQ(ServerIds{before.id}, decision.doubtful_servers);
+  EXPECT_EQ(ServerIds{before.id}, decision.due_servers);
+  EXPECT_TRUE(decision.servers.empty());
+  EXPECT_EQ(before.word, srv().word);
+}
+
+TEST_F(Servers, observeOnlyReads) {
+  const Decision decision = world.say(ServerObserve{"srv"});
+  EXPECT_EQ(Outcome::accepted, decision.outcome);
+  EXPECT_EQ(ServerIds{srv().id}, decision.observe_servers);
+  EXPECT_EQ(ServerIds{}, decision.due_servers);
+  EXPECT_EQ(ServerIds{}, decision.doubtful_servers);
+  EXPECT_EQ(ServerIds{srv().id}, world.changes.observe_servers);
+}
+
+class ChangesApplied : public ::testing::Test {
+ protected:
+  ServerWorld world;
+};
+
+TEST_F(ChangesApplied, theLastTimerOfAKeyWins) {
+  Decision decision;
+  decision.timers.push_back({TimerKind::expiry, 5, "", world.state.now});
+  decision.timers.push_back({TimerKind::expiry, 6, "", world.state.now});
+  decision.timers.push_back({TimerKind::hold_peer, 5, "billing", world.state.now});
+  world.changes.apply(world.state, decision);
+  Decision later;
+  later.timers.push_back({TimerKind::expiry, 5, "", std::nullopt});
+  world.changes.apply(world.state, later);
+  ASSERT_EQ(3U, world.changes.timers.size());
+  EXPECT_EQ(std::nullopt, world.changes.timers.at({TimerKind::expiry, {5, ""}}).due_at);
+  EXPECT_EQ(world.state.now, world.changes.timers.at({TimerKind::expiry, {6, ""}}).due_at);
+}
+
+TEST_F(ChangesApplied, subjectsAreThereForTheNextEvent) {
+  Decision decision;
+  Tenant tenant = *world.state.tenant("acme");
+  tenant.peer_count = 4;
+  decision.tenants.push_back(tenant);
+  Customer customer;
+  customer.id = 31;
+  customer.tenant_id = ServerWorld::kAcme;
+  customer.name = "cust";
+  decision.customers.push_back(customer);
+  decision.used_keys["old key"] = 9;
+  decision.wider_fan_outs[{FanOut::customer, 31}] = "billing/1";
+  world.changes.apply(world.state, decision);
+  EXPECT_EQ(ServerIds{ServerWorld::kAcme}, world.changes.tenants);
+  EXPECT_EQ(4, world.state.tenant("acme")->peer_count);
+  EXPECT_EQ(ServerIds{31}, world.changes.customers);
+  EXPECT_NE(nullptr, world.state.customer("acme", "cust"));
+  EXPECT_EQ(9, world.changes.used_keys.at("old key"));
+  EXPECT_TRUE(world.state.key_taken("old key"));
+  EXPECT_EQ("billing/1", world.changes.wider_fan_outs.at({FanOut::customer, 31}));
+}
+
+TEST_F(ChangesApplied, onlyPeersWithAnotherPlaceAreReaddressed) {
+  world.add_server("srv");
+  world.add_server("srv2");
+  const Id id = world.add_peer("p", "srv");
+  const Peer before = *world.state.peer(id);
+  const auto readdressed = [&](const Peer& peer) {
+    Decision decision;
+    decision.peers.push_back(peer);
+    Changes changes;
+    changes.apply(world.state, decision);
+    world.state.load(before);
+    return changes.readdressed_peers.contains(id);
+  };
+  Peer peer = before;
+  peer.description = "new";
+  EXPECT_FALSE(readdressed(peer));
+  peer.site_networks = {"192.168.7.0/24"};
+  EXPECT_TRUE(readdressed(peer));
+  peer = before;
+  peer.server_id = world.id("srv2");
+  EXPECT_TRUE(readdressed(peer));
+  peer = before;
+  peer.address_offset = 99;
+  EXPECT_TRUE(readdressed(peer));
+  peer = before;
+  peer.network_id = 11;
+  EXPECT_TRUE(readdressed(peer));
+}
+
+TEST_F(ChangesApplied, anAddressThatTheCounterDidNotGiveIsTakenFromTheReleasedOnes) {
+  world.add_server("srv");
+  Network network = *world.state.network("net");
+  network.next_offset = 60;
+  network.free = {50, 51, 52};
+  world.state.load(network);
+  Peer peer = *world.state.peer(world.add_peer("p", "srv"));
+  const auto taken = [&](std::int64_t offset, const std::vector<Network>& networks) {
+    Decision decision;
+    peer.address_offset = offset;
+    decision.peers.push_back(peer);
+    decision.networks = networks;
+    Changes changes;
+    changes.apply(world.state, decision);
+    world.state.load(network);
+    return changes.taken_offsets[network.id];
+  };
+  using Offsets = std::vector<std::int64_t>;
+  Network after = network;
+  after.next_offset = 61;
+  EXPECT_EQ(Offsets{}, taken(60, {after}));
+  after = network;
+  after.free = {50, 52};
+  EXPECT_EQ(Offsets{51}, taken(51, {after}));  // once
+  EXPECT_EQ(Offsets{40}, taken(40, {network}));
+  EXPECT_EQ(Offsets{41}, taken(41, {}));
+  EXPECT_EQ(Offsets{}, taken(41, {}));  // it has it already
+}
+
+TEST_F(ChangesApplied, aFreedAddressRestsAtLeastUntilItIsStored) {
+  Decision decision;
+  decision.freed.push_back({ServerWorld::kNetwork, 42});
+  world.changes.apply(world.state, decision);
+  ASSERT_EQ(1U, world.changes.freed.size());
+  EXPECT_EQ(42, world.changes.freed[0].address_offset);
+  EXPECT_EQ(AddressUse::quarantined, world.state.use_of(ServerWorld::kNetwork, 42));
+}
+
+TEST(FanOutNames, areThoseOfTheDatabase) {
+  EXPECT_STREQ("customer", name_of(FanOut::customer));
+  EXPECT_STREQ("server", name_of(FanOut::server));
+  EXPECT_STREQ("tenant", name_of(FanOut::tenant));
+}
+
+}  // namespace
+}  // namespace peerwright::domain

@@ -49,7 +49,7 @@ void touch(const AccessRule& rule, const State& state, const std::string& cause,
 
 Decision settle_rule(const AccessRule& before, AccessRule after, const Word& word, const State& state) {
   Decision decision;
-  after.word = word;
+  after.word = following(word, after.word);
   if (says_the_same(before, after)) {
     decision.outcome = Outcome::unchanged;
   } else {

@@ -61,7 +61,7 @@ std::optional<Decision> admit(const Placement& place, const PeerSettings& settin
   count_peer(peer, 1, state, decision);
   peer.keepalive_seconds = (*server)->keepalive_seconds;
   put_settings(settings, *sites, state.prepared, peer);
-  peer.word = word;
+  peer.word = following(word, peer.word);
   if (peer.created_by.empty()) peer.created_by = word.source;
   return std::nullopt;
 }

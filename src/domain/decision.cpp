@@ -1,6 +1,7 @@
 #include "peerwright/domain/decision.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace peerwright::domain {
 
@@ -121,7 +122,17 @@ void Changes::apply(State& state, const Decision& decision) {
     state.load(hold);
   }
   for (const Removal& removal : decision.removals) {
-    removals.insert_or_assign({removal.server_id, removal.public_key}, removal);
+    Removal& kept = removals[{removal.server_id, removal.public_key}];
+    const Removal before = std::exchange(kept, removal);
+    if (!before.address_offset || removal.address_offset == before.address_offset) continue;
+    // An address that rides on a row of the same batch goes on riding, or comes back where the key is wanted again.
+    if (removal.wanted_gone && !removal.address_offset) {
+      kept.network_id = before.network_id;
+      kept.address_offset = before.address_offset;
+    } else {
+      freed.push_back({*before.network_id, *before.address_offset});
+      state.load_use(*before.network_id, *before.address_offset, AddressUse::quarantined);
+    }
   }
   for (const Timer& timer : decision.timers) {
     timers.insert_or_assign({timer.kind, {timer.subject_id, timer.owner}}, timer);

@@ -186,7 +186,7 @@ Decision decide(const MeshSet& event, const Word& word, const State& state) {
   Mesh after = before;
   after.active = event.active;
   after.members = event.active ? event.members : std::vector<MeshMember>{};
-  after.word = word;
+  after.word = following(word, after.word);
   settle_mesh(after, state, decision);
   const bool same = after.active == before.active && after.members == before.members && decision.links.empty();
   if (same) {

@@ -88,7 +88,7 @@ Decision decide(const NetworkSet& event, const Word& word, const State& state) {
   after.quarantine_seconds = event.quarantine_seconds;
   after.forbidden = event.forbidden;
   after.allow_public = event.allow_public;
-  after.word = word;
+  after.word = following(word, after.word);
   free_given_up(before, after, state, decision);
   if (before.word && before.forbidden != after.forbidden) {
     decision.wider_fan_outs.emplace(std::pair(FanOut::network, after.id), cause_of(word));

@@ -55,7 +55,7 @@ Decision decide(const PeerMove& event, const Word& word, const State& state) {
   }
   Decision decision;
   Peer after = before;
-  after.word = word;
+  after.word = following(word, after.word);
   if (is_there(event, *state.server(*before.server_id))) {
     decision.outcome = Outcome::unchanged;
     decision.peers.push_back(std::move(after));

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <chrono>
+
 #include "peer_settings.hpp"
 #include "peerwright/domain/events.hpp"
 #include "peerwright/domain/rules.hpp"
@@ -25,6 +28,21 @@ Decision decide_again(const PeerProvision& event, const Peer& peer, const State&
   decision.outcome = Outcome::unchanged;
   decision.peers.push_back(peer);
   return decision;
+}
+
+// Now, but behind every release of its subscriber and customer: two transactions may begin in one order and decide in
+// the other, and a release ends the peers that were there before it.
+Time after_releases(const Peer& peer, const State& state) {
+  Time at = state.now;
+  const auto pass = [&](const std::optional<Time>& released_at) {
+    if (released_at) at = std::max(at, *released_at + std::chrono::microseconds(1));
+  };
+  const Subscriber* subscriber = peer.subscriber_id ? state.subscriber(*peer.subscriber_id) : nullptr;
+  if (subscriber == nullptr) return at;
+  pass(subscriber->released_at);
+  const Customer* customer = subscriber->customer_id ? state.customer(*subscriber->customer_id) : nullptr;
+  if (customer != nullptr) pass(customer->released_at);
+  return at;
 }
 
 Decision reservation_expired() {
@@ -57,7 +75,7 @@ std::optional<Decision> activate(const PeerProvision& event, const Word& word, c
   if (auto refusal = give_subscriber(event.place, cause_of(word), state, peer, decision)) return refusal;
   if (auto refusal = change_plan(event.place.plan, peer, state, decision)) return refusal;
   put_settings(event.settings, *sites, state.prepared, peer);
-  peer.word = word;
+  peer.word = following(word, peer.word);
   peer.reservation = Reservation::activated;
   decision.timers.push_back({TimerKind::reservation, peer.id, {}, std::nullopt});
   return std::nullopt;
@@ -103,7 +121,7 @@ Decision decide(const PeerProvision& event, const Word& word, const State& state
                                                  : allocate(event, word, state, after, decision);
   if (refusal) return *std::move(refusal);
   after.stage = Stage::provisioned;
-  after.provisioned_at = state.now;
+  after.provisioned_at = after_releases(after, state);
   after.type = event.type;
   after.public_key = key;
   after.client_key_sealed = event.public_key.empty() ? state.prepared.client_key_sealed : std::string();

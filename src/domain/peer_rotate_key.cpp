@@ -46,7 +46,7 @@ Decision decide(const PeerRotateKey& event, const Word& word, const State& state
   }
   Decision decision;
   Peer after = before;
-  after.word = word;
+  after.word = following(word, after.word);
   if (is_done(event, before)) {
     decision.outcome = Outcome::unchanged;
     decision.peers.push_back(std::move(after));

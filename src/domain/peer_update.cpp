@@ -65,7 +65,7 @@ Decision decide(const PeerUpdate& event, const Word& word, const State& state) {
   if (!after) return std::move(after).error();
 
   Decision decision;
-  after->word = word;
+  after->word = following(word, after->word);
   if (same_settings(before, *after) && before.expired == after->expired) {
     decision.outcome = Outcome::unchanged;
     decision.peers.push_back(*std::move(after));

@@ -172,6 +172,7 @@ void revoke_peer(Peer& peer, const State& state, Decision& decision) {
     peer.address_offset.reset();
   }
   peer.stage = Stage::revoked;
+  peer.site_networks.clear();  // for whoever comes after it; the host takes keys off before it puts others on
   if (peer.expires_at) decision.timers.push_back({TimerKind::expiry, peer.id, {}, std::nullopt});
   if (peer.staged_key.empty()) return;
   if (peer.server_id) decision.removals.push_back({*peer.server_id, peer.staged_key, peer.id});

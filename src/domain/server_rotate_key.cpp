@@ -13,6 +13,10 @@ Decision decide(const ServerRotateKey& event, const Word& word, const State& sta
   const Server* before = state.server(event.server);
   if (auto refusal = refuse_by_state(before, event.server)) return *std::move(refusal);
   if (auto refusal = refuse_by_order(word, before->word)) return *std::move(refusal);
+  if (!before->key_wanted.empty()) {
+    return rejected("server_key_pending", "the host does not have the key of the last rotation yet",
+                    "wait until server.status names it; what may stand on the host must stay known");
+  }
   const Prepared& made = state.prepared;
   const std::string remedy = "let an operator look into the worker's log, then send the event again under a new id";
   if (!made.refusal.empty()) return rejected(made.refusal, "no key pair could be made for the server", remedy);

@@ -97,7 +97,7 @@ Decision settle_server(const Server& before, Server after, const Word& word, boo
   decision.outcome = changed ? Outcome::accepted : Outcome::unchanged;
   after.version = before.version + (changed ? 1 : 0);
   if (changed) after.updated_by = word.source;
-  after.word = word;
+  after.word = following(word, after.word);
   decision.servers.push_back(std::move(after));
   return decision;
 }

@@ -50,7 +50,7 @@ Decision decide(const TenantSet& event, const Word& word, const State& state) {
   after.garden = event.garden;
   after.recipient_key = event.recipient_key;
   after.dns = event.dns;
-  after.word = word;
+  after.word = following(word, after.word);
   after.version += 1;
   // The garden stands in the firewall of every server with peers of the tenant.
   if (!same_garden(before, after)) decision.wider_fan_outs[{FanOut::tenant, after.id}] = cause_of(word);

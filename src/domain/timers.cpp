@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 
 #include "hold_plan.hpp"
@@ -100,12 +101,13 @@ std::optional<Stepped> step(const Timer& timer, Scope scope, const State& state,
     otherwise = wait_until(timer, std::nullopt);
     return std::nullopt;
   }
-  if (before->steps.front().at > state.now) {
+  // No further than the timer's own time: whether intake has caught up past a later step was not judged yet.
+  if (before->steps.front().at > std::min(state.now, timer.due_at.value_or(state.now))) {
     otherwise = wait_until(timer, before->steps.front().at);
     return std::nullopt;
   }
   Stepped stepped{*before};
-  stepped.released = take_steps(stepped.hold, state.now);
+  stepped.released = take_steps(stepped.hold, timer.due_at.value_or(state.now));
   return stepped;
 }
 

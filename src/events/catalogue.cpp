@@ -26,19 +26,31 @@ struct Bound {
   Decide decide;
 };
 
+// How an event is taken up, beside its decision.
+enum class Kind {
+  configuration,  // waits where an earlier event of its subject is kept for a newer version
+  order,          // a hold, a revocation, an approval, an order to look: never waits
+  sweep,          // an order to look at whatever is overdue
+};
+
 struct Row {
   std::string name;
   std::string type;
   std::string schema_file;
   Schema schema;
+  Kind kind = Kind::configuration;
   std::function<Result<Bound>(const Json&)> bind;
 };
 
 // Everything that is known of one type of event: its name, and how data of it becomes the struct that is decided.
 template <typename Struct>
-Row row(const std::string& name, Result<Struct> (*decoder)(const Json&)) {
+Row row(const std::string& name, Result<Struct> (*decoder)(const Json&), Kind kind = Kind::configuration) {
   const std::string schema_file = name + ".schema.json";
-  return {name, "peerwright." + name + ".v1", schema_file, Schema(schema_file),
+  return {name,
+          "peerwright." + name + ".v1",
+          schema_file,
+          Schema(schema_file),
+          kind,
           [decoder](const Json& data) -> Result<Bound> {
             auto event = decoder(data);
             if (!event) return tl::unexpected<Error>(std::move(event.error()));
@@ -55,7 +67,7 @@ Row row(const std::string& name, Result<Struct> (*decoder)(const Json&)) {
 std::vector<Row> make_rows() {
   std::vector<Row> rows;
   rows.push_back(row<domain::TenantSet>("tenant.set", decode_tenant_set));
-  rows.push_back(row<domain::TenantApprove>("tenant.approve", decode_tenant_approve));
+  rows.push_back(row<domain::TenantApprove>("tenant.approve", decode_tenant_approve, Kind::order));
   rows.push_back(row<domain::NetworkSet>("network.set", decode_network_set));
   rows.push_back(row<domain::ServerRegister>("server.register", decode_server_register));
   rows.push_back(row<domain::ServerUpdate>("server.update", decode_server_update));
@@ -63,20 +75,20 @@ std::vector<Row> make_rows() {
   rows.push_back(row<domain::ServerMaintenance>("server.maintenance", decode_server_maintenance));
   rows.push_back(row<domain::ServerRetire>("server.retire", decode_server_retire));
   rows.push_back(row<domain::ServerRotateKey>("server.rotate_key", decode_server_rotate_key));
-  rows.push_back(row<domain::ServerReconcile>("server.reconcile", decode_server_reconcile));
-  rows.push_back(row<domain::ServerObserve>("server.observe", decode_server_observe));
+  rows.push_back(row<domain::ServerReconcile>("server.reconcile", decode_server_reconcile, Kind::order));
+  rows.push_back(row<domain::ServerObserve>("server.observe", decode_server_observe, Kind::order));
   rows.push_back(row<domain::ReservationCreate>("reservation.create", decode_reservation_create));
-  rows.push_back(row<domain::ReservationCleanup>("reservation.cleanup", decode_reservation_cleanup));
+  rows.push_back(row<domain::ReservationCleanup>("reservation.cleanup", decode_reservation_cleanup, Kind::sweep));
   rows.push_back(row<domain::PeerProvision>("peer.provision", decode_peer_provision));
   rows.push_back(row<domain::PeerUpdate>("peer.update", decode_peer_update));
   rows.push_back(row<domain::PeerMove>("peer.move", decode_peer_move));
   rows.push_back(row<domain::PeerRotateKey>("peer.rotate_key", decode_peer_rotate_key));
-  rows.push_back(row<domain::PeerHold>("peer.suspend", decode_peer_suspend));
-  rows.push_back(row<domain::PeerHold>("peer.resume", decode_peer_resume));
-  rows.push_back(row<domain::PeerRevoke>("peer.revoke", decode_peer_revoke));
-  rows.push_back(row<domain::SubscriberHold>("subscriber.suspend", decode_subscriber_suspend));
-  rows.push_back(row<domain::SubscriberHold>("subscriber.resume", decode_subscriber_resume));
-  rows.push_back(row<domain::SubscriberRevoke>("subscriber.revoke", decode_subscriber_revoke));
+  rows.push_back(row<domain::PeerHold>("peer.suspend", decode_peer_suspend, Kind::order));
+  rows.push_back(row<domain::PeerHold>("peer.resume", decode_peer_resume, Kind::order));
+  rows.push_back(row<domain::PeerRevoke>("peer.revoke", decode_peer_revoke, Kind::order));
+  rows.push_back(row<domain::SubscriberHold>("subscriber.suspend", decode_subscriber_suspend, Kind::order));
+  rows.push_back(row<domain::SubscriberHold>("subscriber.resume", decode_subscriber_resume, Kind::order));
+  rows.push_back(row<domain::SubscriberRevoke>("subscriber.revoke", decode_subscriber_revoke, Kind::order));
   rows.push_back(row<domain::RuleSet>("rule.set", decode_rule_set));
   rows.push_back(row<domain::RuleRemove>("rule.remove", decode_rule_remove));
   rows.push_back(row<domain::MeshSet>("mesh.set", decode_mesh_set));
@@ -109,6 +121,8 @@ Result<Event> decode_checked(const RawMessage& message) {
   event.envelope = std::move(opened->envelope);
   event.refs = std::move(bound->refs);
   event.secrets = std::move(bound->secrets);
+  event.waits = found->kind == Kind::configuration;
+  event.sweeps = found->kind == Kind::sweep;
   event.key = key_of(event.refs);
   // It speaks of all tenants: any key does, as long as it is one.
   if (event.key.empty()) event.key = kKeyOfAll;

@@ -25,7 +25,7 @@ class Bench {
   Bench()
       : sealer_(*Sealer::create(Secret(std::string(64, 'a')))),
         store_(db_.database(), sealer_),
-        sweep_(db_.database(), sealer_) {
+        sweep_(db_.database(), &sealer_) {
     if (!store_.begin_partition(kTopic, 0, 0)) throw std::runtime_error("the partition cannot be begun");
     db_.execute("INSERT INTO tenants (name) VALUES ('acme')");
     db_.execute("INSERT INTO networks (name, net4, word) VALUES ('bench', '10.0.0.0/8', '{}')");

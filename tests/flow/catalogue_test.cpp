@@ -46,9 +46,10 @@ TEST_F(Catalogue, TenantSet) {
 TEST_F(Catalogue, TenantApprove) {
   expect(
       event("tenant.set",
-            {{"tenant", "acme"}, {"mass_suspension", {{"limit", 0}, {"window_seconds", 3600}, {"action", "approve"}}}},
+            {{"tenant", "acme"}, {"mass_suspension", {{"limit", 1}, {"window_seconds", 3600}, {"action", "approve"}}}},
             "acme"));
   provision("P1", {{"subscriber", "S1"}});
+  expect(of_subscriber("suspend", Json::object(), "S0"));
   expect(of_subscriber("suspend"));
   settle();
   EXPECT_TRUE(on_host("P1")) << "a suspension that awaits approval took effect";

@@ -15,6 +15,8 @@ using nlohmann::json;
 
 class Order : public FlowTest {
  protected:
+  // Partitions that are added are seen with the next look at the cluster.
+  Order() : FlowTest({.settings = {{"kafka.properties", "{topic.metadata.refresh.interval.ms: 1000}"}}}) {}
   void stop_worker(const std::string& name) {
     installation.worker(name).signal(SIGTERM);
     ASSERT_EQ(installation.worker(name).wait(std::chrono::seconds(30)), 0) << installation.log_of(name);

@@ -9,6 +9,7 @@ using nlohmann::json;
 
 class Tenants : public FlowTest {
  protected:
+  LabHost other{2};
   TestEvent foreign(const std::string& type, json data, const std::string& key) {
     data["tenant"] = "rival";
     return event(type, data, key);
@@ -93,7 +94,7 @@ TEST_F(Tenants, NothingCrossesWhateverIsSaid) {
                                  {"owner", "acme"},
                                  {"endpoint", "own.example.net:51820"},
                                  {"region", "private"},
-                                 {"ssh", {{"host", "192.0.2.9"}, {"host_key", host.host_key()}}}},
+                                 {"ssh", {{"host", other.address()}, {"host_key", other.host_key()}}}},
                                 "server/own")});
   provision("P1", {{"subscriber", "S1"}, {"customer", "C1"}});
   expect(reservation("R1"));
@@ -152,7 +153,7 @@ TEST_F(Tenants, AServerOfItsOwnIsUnknownToOthers) {
                                  {"network", "net"},
                                  {"owner", "acme"},
                                  {"endpoint", "own.example.net:51820"},
-                                 {"ssh", {{"host", "192.0.2.9"}, {"host_key", host.host_key()}}}},
+                                 {"ssh", {{"host", other.address()}, {"host_key", other.host_key()}}}},
                                 "server/own")});
   const auto foreign_server =
       foreign("peer.provision", {{"peer", "X"}, {"server", "own"}, {"public_key", keys("X").public_key}}, "rival/X");

@@ -128,6 +128,11 @@ void World::begin_batch() {
       const bool rests = until > state_.now;
       state_.load_use(id, address.second, rests ? domain::AddressUse::quarantined : domain::AddressUse::free);
     }
+    for (const auto& [key, row] : rows_) {  // on their way back with the proof of a removal
+      if (row.network_id != id || !row.address_offset) continue;
+      if (*row.address_offset >= network.next_offset) network.ahead.push_back(*row.address_offset);
+      state_.load_use(id, *row.address_offset, domain::AddressUse::quarantined);
+    }
     for (const Id peer_id : peers_) {
       const Peer& held = peer(peer_id);
       if (held.network_id != id || !held.address_offset) continue;

@@ -57,7 +57,8 @@ Installation::Installation(const InstallationOptions& options)
     topics.push_back(
         {topic(name), partitions_, {{"message.timestamp.type", "LogAppendTime"}, {"max.message.bytes", "12582912"}}});
   }
-  const broker::Connection connection{brokers_, {}, {}};
+  // Partitions that a test adds are seen soon.
+  const broker::Connection connection{brokers_, {{"topic.metadata.refresh.interval.ms", "1000"}}, {}};
   required(broker::create_topics(connection, topics, kKafkaDeadline));
   producer_ = required(broker::Producer::create(connection));
   write_config(options);

@@ -70,9 +70,11 @@ TEST_F(Dunning, goesFromGraceOverGardenAndCutToRelease) {
   EXPECT_TRUE(world.timers.empty());
 }
 
-TEST_F(Dunning, ofALateSweepTakesAllStepsInOne) {
+// One step a timer: whether intake has caught up past the next one is judged anew.
+TEST_F(Dunning, ofALateSweepTakesStepAfterStep) {
   world.suspend("s", kDunning);
   later(kGrace + kGarden + kRelease);
+  world.settle();
   expect_both(Entitlement::revoked);
   EXPECT_TRUE(world.timers.empty());
 }

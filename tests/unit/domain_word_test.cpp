@@ -111,5 +111,22 @@ TEST(RetryDelay, isAtLeastOneMillisecond) {
   }
 }
 
+// Billing said 5, then an operator spoke, then billing's 4 comes late.
+TEST(WordOrder, aWordBehindItsOwnersLastStaysBehindWhoeverSpokeInBetween) {
+  const auto word = [](const char* source, std::optional<std::int64_t> sequence, int offset) {
+    return Word{source, "id-" + std::to_string(offset), sequence, {Time(), 0, offset}};
+  };
+  const Word fifth = following(word("billing", 5, 1), std::nullopt);
+  const Word operators = following(word("peerwright-cli/ann", 100, 2), fifth);
+  EXPECT_EQ(Order::older, order_of(word("billing", 4, 3), operators));
+  EXPECT_EQ(Order::older, order_of(word("billing", 5, 3), operators));
+  EXPECT_EQ(Order::sequence_required, order_of(word("billing", std::nullopt, 3), operators));
+  EXPECT_EQ(Order::newer, order_of(word("billing", 6, 3), operators));
+  EXPECT_EQ(Order::newer, order_of(word("security", 1, 3), operators));
+  const Word sixth = following(word("billing", 6, 3), operators);
+  EXPECT_EQ(Order::older, order_of(word("peerwright-cli/bob", 99, 4), sixth));
+  EXPECT_EQ(sixth, word_from(text_of(sixth)));
+}
+
 }  // namespace
 }  // namespace peerwright::domain

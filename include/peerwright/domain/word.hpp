@@ -2,6 +2,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,9 @@ struct Word {
   std::string id;                        // CloudEvents `id`
   std::optional<std::int64_t> sequence;  // CloudEvents extension `sequence`; grows per source and subject
   Place place;
+  // The highest sequences that other owners had said on the same register: an event of theirs that is late stays late,
+  // whoever spoke in between.
+  std::map<std::string, std::int64_t> heard{};
   bool operator==(const Word&) const = default;
 };
 
@@ -35,8 +39,12 @@ enum class Order { newer, older, sequence_reused, sequence_required };
 
 // What `said` is to `held`, the last word accepted on the same register. Of one owner: by sequence; a word without one
 // never overrules a sequenced one (`sequence_required`), and a sequence used again under another id is refused. Words
-// of different owners, or without sequences, are ordered by their places.
+// of different owners, or without sequences, are ordered by their places; but a word that is behind what its own owner
+// had said on the register before another one spoke stays behind.
 Order order_of(const Word& said, const Word& held);
+
+// `said` as the register keeps it once it was accepted after `held`: with what other owners had said before.
+Word following(Word said, const std::optional<Word>& held);
 
 // A word as one line of JSON, as it is stored, and back; nullopt where the text is none.
 std::string text_of(const Word& word);

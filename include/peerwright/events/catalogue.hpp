@@ -34,6 +34,8 @@ struct Event {
   std::string payload_hash;  // SHA-256 (32 bytes) over type and data: what "the same event again" is judged by. It is
                              // the same for both modes, any order of members and any white space.
   SecretsWanted secrets;
+  bool waits = true;    // for an earlier event of its subject that is kept for a newer version: it sets configuration
+  bool sweeps = false;  // whatever is overdue is to be looked at now
   std::function<domain::Decision(const domain::Word&, const domain::State&)> decide;
 };
 

@@ -44,7 +44,8 @@ ALTER TABLE deliveries DROP COLUMN firewall_hash, DROP COLUMN firewall_state, DR
   DROP COLUMN firewall_refused;
 ALTER TABLE intake DROP COLUMN caught_up_at, DROP COLUMN last_offset, DROP COLUMN last_hash;
 ALTER TABLE intake_topics DROP COLUMN partitions;
-ALTER TABLE dead_letters DROP COLUMN kept, DROP COLUMN state, DROP COLUMN settled_at, DROP COLUMN tenant, DROP COLUMN subjects;
+ALTER TABLE dead_letters DROP COLUMN kept, DROP COLUMN state, DROP COLUMN settled_at, DROP COLUMN tenant, DROP COLUMN subjects,
+  DROP COLUMN blocks;
 CREATE VIEW wanted_peers AS
 SELECT p.* FROM peers p
 WHERE p.stage = 'provisioned'

@@ -10,8 +10,12 @@ CREATE EXTENSION IF NOT EXISTS btree_gist; -- trusted: the owner of the database
 -- The clock that everything is judged by which is due at a time: the database's, and where a test or a rehearsal sets an
 -- offset, that much later. Broker's times are moved with it. Leases and retries stay on now().
 ALTER TABLE installation ADD COLUMN clock_offset interval NOT NULL DEFAULT '0';
-CREATE FUNCTION clock_now() RETURNS timestamptz LANGUAGE sql STABLE
+-- With its owner's rights: views ask for it, also for roles that may read nothing but the view.
+CREATE FUNCTION clock_now() RETURNS timestamptz LANGUAGE sql STABLE SECURITY DEFINER
   AS 'SELECT now() + clock_offset FROM installation';
+DO $$ BEGIN -- no temporary table of the caller's may stand before ours
+  EXECUTE format('ALTER FUNCTION clock_now() SET search_path = %I, pg_temp', current_schema());
+END $$;
 
 -- Tenants: limits and defaults. A tenant that nobody has set has the defaults.
 ALTER TABLE tenants
@@ -251,7 +255,7 @@ ALTER TABLE deliveries
   ADD COLUMN firewall_hash text NOT NULL DEFAULT '', -- SHA-256 of the text; '' for none
   ADD COLUMN firewall_state text NOT NULL DEFAULT '', -- SHA-256 of what nft showed right after
   ADD COLUMN firewall_known boolean NOT NULL DEFAULT false,
-  ADD COLUMN firewall_refused text NOT NULL DEFAULT ''; -- "CODE HASH" of the text that the host refuses for ever
+  ADD COLUMN firewall_refused text NOT NULL DEFAULT ''; -- "CODE HASH EPOCH" of the text that the host refuses
 
 -- Runtime figures, apart from what is decided.
 CREATE TABLE peer_runtime (
@@ -332,5 +336,6 @@ ALTER TABLE dead_letters
   ADD COLUMN settled_at timestamptz,
   ADD COLUMN tenant text NOT NULL DEFAULT '', -- '': could not be read, or none
   -- "peer/NAME", "subscriber/NAME", ..., the event's own subject first; empty: all of the tenant, or, without one, anybody
-  ADD COLUMN subjects text[] NOT NULL DEFAULT '{}';
+  ADD COLUMN subjects text[] NOT NULL DEFAULT '{}',
+  ADD COLUMN blocks boolean NOT NULL DEFAULT true; -- false: its source may not speak of them, and nobody waits for it
 CREATE INDEX dead_letters_open ON dead_letters (tenant) WHERE state IN ('open', 'replay');

@@ -1,6 +1,9 @@
 -- The tables and functions by the names that operators of such systems know, over what is stored anyway: views, so that
 -- nothing is kept twice, and functions that run in the caller's transaction on the same network row, counter, free list and
 -- constraints as intake. Only new objects: an old worker does not notice them.
+--
+-- The functions, helpers included, work with the caller's rights alone: whoever has none on the tables can do nothing with
+-- them, whoever has them needs no other right.
 
 -- The IPv4 address (else the IPv6 one) of an offset of a network, as a single host.
 CREATE FUNCTION network_address(net4 cidr, net6 cidr, address_offset bigint) RETURNS inet LANGUAGE sql IMMUTABLE
@@ -145,6 +148,7 @@ BEGIN
   END IF;
   SELECT f.address_offset, f.available_at INTO found_offset, waits_since FROM network_free f
   WHERE f.network_id = the_network.id AND f.available_at <= clock_now() AND f.address_offset <> ALL (the_network.reserved)
+    AND NOT EXISTS (SELECT FROM peers p WHERE p.network_id = f.network_id AND p.address_offset = f.address_offset)
   ORDER BY f.available_at, f.address_offset LIMIT 1;
   IF take AND found_offset IS NOT NULL THEN
     UPDATE networks SET next_offset = greatest(next_offset, last_offset + 1) WHERE id = the_network.id;

@@ -166,7 +166,9 @@ std::optional<TextPlace> place_of_error(const Error& error, std::string_view tex
     if (pointer.starts_with('/')) return place_of(text, pointer);
   }
   const std::string_view attribute = word_behind(message, "the attribute ");
-  return attribute.empty() ? std::nullopt : place_of(text, "/" + std::string(attribute));
+  if (attribute.empty()) return std::nullopt;
+  const auto place = place_of(text, "/" + std::string(attribute));
+  return place ? place : place_of(text, "");  // what is missing is missing in the whole
 }
 
 }  // namespace peerwright::cli

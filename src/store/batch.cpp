@@ -14,6 +14,11 @@ std::string place_of(const Arrival& arrival) {
   return arrival.topic + '/' + std::to_string(arrival.partition) + '/' + std::to_string(arrival.offset);
 }
 
+// What one kept event keeps waiting: the tenant, and the event's own subject.
+std::pair<std::string, std::string> subject_of(const Concerned& concerned) {
+  return {concerned.tenant, concerned.subjects.empty() ? std::string() : concerned.subjects.front()};
+}
+
 }  // namespace
 
 Batch::Batch(Tx& tx, const Sealer& sealer, const KnownTenants& known, std::span<const Arrival> arrivals,
@@ -130,24 +135,37 @@ void Batch::absorb_or_bury(const Arrival& arrival, const std::string& known_hash
                  "give every event an id of its own; a repetition has to be the same to the letter", Retry::never});
 }
 
-bool Batch::waits_for_kept(const Arrival& arrival) {
-  if (anything_kept_ && !kept_loaded_) {
-    kept_loaded_ = true;
-    for (const auto& row : tx_.run("kept_subjects")) {
-      RowReader read(row);
-      std::pair<std::string, std::string> subject{read.text(), read.text()};
-      if (subject.first.empty() && subject.second.empty()) continue;  // of nobody knows whom
-      domain::Place place{read.time(), 0, 0};
-      place.partition = static_cast<std::int32_t>(read.number());
-      place.offset = read.number();
-      const auto [known, is_new] = kept_.try_emplace(std::move(subject), place);
-      if (!is_new) known->second = std::min(known->second, place);
-    }
+// The first that is kept of each subject that this batch configures.
+void Batch::load_kept() {
+  if (!anything_kept_ || kept_loaded_) return;
+  kept_loaded_ = true;
+  std::set<Subject> wanted;
+  for (const Arrival& arrival : arrivals_) {
+    if (arrival.event && arrival.event->waits) wanted.insert(subject_of(concerned_by(arrival.event->refs)));
   }
-  if (kept_.empty() || !is_configuration(arrival.event->envelope.type)) return false;
-  const Concerned concerned = concerned_by(arrival.event->refs);
-  const auto found =
-      kept_.find({concerned.tenant, concerned.subjects.empty() ? std::string() : concerned.subjects.front()});
+  RowWriter rows;
+  for (const auto& [tenant, subject] : wanted) {
+    if (tenant.empty() && subject.empty()) continue;  // of nobody knows whom
+    rows.add(tenant).add(subject).end_row();
+  }
+  if (rows.empty()) return;
+  for (const auto& row : rows.run(tx_, "kept_subjects")) {
+    RowReader read(row);
+    Subject subject;
+    subject.first = read.text();
+    subject.second = read.text();
+    domain::Place place{read.time(), 0, 0};
+    place.partition = static_cast<std::int32_t>(read.number());
+    place.offset = read.number();
+    const auto [known, is_new] = kept_.try_emplace(std::move(subject), place);
+    if (!is_new) known->second = std::min(known->second, place);
+  }
+}
+
+bool Batch::waits_for_kept(const Arrival& arrival) {
+  load_kept();
+  if (kept_.empty() || !arrival.event->waits) return false;
+  const auto found = kept_.find(subject_of(concerned_by(arrival.event->refs)));
   if (found == kept_.end()) return false;
   const domain::Place mine{place_time_.at(&arrival), arrival.partition, arrival.offset};
   return found->second < mine;
@@ -161,10 +179,9 @@ void Batch::keep(const Arrival& arrival, const Error& why) {
   }
   const Concerned concerned =
       arrival.event ? concerned_by(arrival.event->refs) : concerned_by(arrival.raw, arrival.key);
-  if (!concerned.tenant.empty() || !concerned.subjects.empty()) {
+  if (arrival.blocks && (!concerned.tenant.empty() || !concerned.subjects.empty())) {
     const domain::Place place{place_time_.at(&arrival), arrival.partition, arrival.offset};
-    kept_.try_emplace({concerned.tenant, concerned.subjects.empty() ? std::string() : concerned.subjects.front()},
-                      place);
+    kept_.try_emplace(subject_of(concerned), place);
   }
   put_away(arrival, why, true);
   ++report_.kept;
@@ -207,7 +224,7 @@ void Batch::put_away(const Arrival& arrival, const Error& why, bool kept) {
   put_away_.add(time == place_time_.end() ? arrival.broker_time : time->second);
   put_away_.add(sender.source).add(sender.id).add(sender.type).add(why.code).add(why.message);
   put_away_.add(hex_of(sealer_.seal(pack_original(arrival.key, arrival.raw), place)));
-  put_away_.add(kept).add(concerned.tenant).add(subjects).end_row();
+  put_away_.add(kept).add(concerned.tenant).add(subjects).add(arrival.blocks && !arrival.verdict).end_row();
 }
 
 void Batch::decide() {
@@ -232,7 +249,7 @@ void Batch::decide() {
     ++report_.executed;
     ++report_.results[{event.envelope.type, name_of(decision.outcome)}];
     // Whatever is overdue expires at the next sweep, which need not wait for its time.
-    if (event.envelope.type.find(".reservation.cleanup.") != std::string::npos) report_.sweep = true;
+    if (event.sweeps) report_.sweep = true;
   }
 }
 
@@ -253,7 +270,7 @@ void Batch::store_cursors() {
 }
 
 BatchReport Batch::store() {
-  store_changes(tx_, changes_, state_);
+  const bool followed = store_changes(tx_, changes_, state_);
   messages_.store(tx_);
   if (!put_away_.empty()) put_away_.run(tx_, "store_dead_letters");
   store_cursors();
@@ -261,7 +278,7 @@ BatchReport Batch::store() {
   const bool timers = std::any_of(changes_.timers.begin(), changes_.timers.end(), [&](const auto& entry) {
     return entry.second.due_at && *entry.second.due_at <= state_.now;
   });
-  report_.sweep = report_.sweep || timers || !changes_.fan_outs.empty() || !changes_.wider_fan_outs.empty();
+  report_.sweep = report_.sweep || timers || followed;
   return report_;
 }
 

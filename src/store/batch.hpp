@@ -46,11 +46,13 @@ class Batch {
  private:
   using FirstByName = std::map<std::pair<std::string, std::string>, const Arrival*>;  // of each source and id
   using Named = std::set<std::pair<domain::Id, std::string>>;                         // (tenant, name)
+  using Subject = std::pair<std::string, std::string>;                                // (tenant, subject)
   void read_clock();
   void sort_by_inbox(const FirstByName& first, const std::vector<const Arrival*>& again);
   void absorb_or_bury(const Arrival& arrival, const std::string& known_hash);
   // The event waits for a newer version, or for one that does.
   void keep(const Arrival& arrival, const Error& why);
+  void load_kept();
   [[nodiscard]] bool waits_for_kept(const Arrival& arrival);
   void put_away(const Arrival& arrival, const Error& why, bool kept);
 
@@ -82,8 +84,8 @@ class Batch {
   std::chrono::microseconds clock_offset_{0};  // by which the database's clock is ahead on purpose
   bool anything_kept_ = false;                 // in the database
   bool kept_loaded_ = false;
-  std::map<std::pair<std::string, std::string>, domain::Place> kept_;  // (tenant, subject) -> the first that waits
-  std::vector<const Arrival*> fresh_;                                  // to be decided, in order
+  std::map<Subject, domain::Place> kept_;   // the first that waits
+  std::vector<const Arrival*> fresh_;       // to be decided, in order
   std::vector<const domain::Refs*> named_;  // by those of them that are decided on the database
   std::set<std::string> tenants_;
   std::map<std::string, Ids> regions_;  // the servers that were found for each

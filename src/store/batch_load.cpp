@@ -42,15 +42,15 @@ const domain::Tenant* Batch::tenant_of(const Refs& refs) const {
   return refs.tenant.empty() ? nullptr : state_.tenant(std::string_view(refs.tenant));
 }
 
-// A key has one holder across the peers and what they staged or used before. This table's lock stands before all
-// others.
+// A key has one holder across the peers, what they staged or used before, and the nodes of meshes: no single constraint
+// says so, hence this table's lock. It stands before all others.
 void Batch::guard_keys() {
   bool gives = false;
   bool stages = false;
   for (const Arrival* arrival : fresh_) {
     if (arrival->verdict) continue;
     const Refs& refs = arrival->event->refs;
-    stages = stages || refs.stages_key;
+    stages = stages || refs.stages_key || !refs.keys.empty();
     gives = gives || !refs.public_key.empty() || !arrival->prepared.client_public_key.empty();
   }
   if (stages) {

@@ -104,7 +104,8 @@ class Speaker {
   std::map<domain::Id, events::PeerContext> observed_;
 };
 
-// Writes the last after-image of everything that changed.
-void store_changes(Tx& tx, const domain::Changes& changes, const domain::State& state);
+// Writes the last after-image of everything that changed. Whether others have to follow by and by: the sweep carries
+// that on.
+bool store_changes(Tx& tx, const domain::Changes& changes, const domain::State& state);
 
 }  // namespace peerwright::store

@@ -127,7 +127,7 @@ void Speaker::carry_out(const domain::Decision& decision, const std::string& cau
   const Before before(decision, state);
   changes.apply(state, decision);
   for (const domain::Tenant& tenant : decision.tenants) {
-    const bool announced = before.repeats || decision.announced_tenants.contains(tenant.id);
+    const bool announced = decision.announced_tenants.contains(tenant.id);  // most merely count
     if (announced) messages.say("status", events::tenant_status(tenant, cause, decision.alert));
   }
   for (const domain::Server& server : decision.servers) {

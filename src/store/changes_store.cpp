@@ -16,6 +16,8 @@ std::string texts_of(const std::vector<wireguard::Prefix>& prefixes) {
   return joined(texts);
 }
 
+using WiderFanOuts = decltype(Changes::wider_fan_outs);
+
 void run(Tx& tx, const char* statement, const RowWriter& rows) {
   if (!rows.empty()) rows.run(tx, statement);
 }
@@ -150,6 +152,14 @@ void store_holds(Tx& tx, const Changes& changes) {
   run(tx, "store_holds", rows);
 }
 
+void free_all(Tx& tx, const pqxx::result& addresses) {
+  RowWriter rows;
+  for (const auto& row : addresses) {
+    if (!row[1].is_null()) rows.add(int_at(row, 0)).add(int_at(row, 1)).end_row();
+  }
+  run(tx, "free_addresses", rows);
+}
+
 void store_removals(Tx& tx, const Changes& changes) {
   RowWriter gone, back;
   for (const auto& [key, r] : changes.removals) {
@@ -159,8 +169,8 @@ void store_removals(Tx& tx, const Changes& changes) {
       back.add(r.server_id).add(r.public_key).end_row();
     }
   }
-  run(tx, "store_removals_gone", gone);
-  run(tx, "store_removals_wanted_again", back);
+  if (!gone.empty()) free_all(tx, gone.run(tx, "store_removals_gone"));
+  if (!back.empty()) free_all(tx, back.run(tx, "store_removals_wanted_again"));
 }
 
 void store_timers(Tx& tx, const Changes& changes) {
@@ -181,11 +191,11 @@ void store_used_keys(Tx& tx, const Changes& changes) {
   run(tx, "store_used_keys", rows);
 }
 
-void store_fan_outs(Tx& tx, const Changes& changes) {
+void store_fan_outs(Tx& tx, const Changes& changes, const WiderFanOuts& all_wider) {
   RowWriter narrow, wider;
   for (const auto& [subscriber_id, cause] : changes.fan_outs) narrow.add(subscriber_id).add(cause).end_row();
   run(tx, "store_fan_outs", narrow);
-  for (const auto& [subject, cause] : changes.wider_fan_outs) {
+  for (const auto& [subject, cause] : all_wider) {
     wider.add(domain::name_of(subject.first)).add(subject.second).add(cause).end_row();
   }
   run(tx, "store_wider_fan_outs", wider);
@@ -215,11 +225,7 @@ void store_abandoned(Tx& tx, const Changes& changes, const State& state) {
   }
   if (servers.empty()) return;
   normalise(servers);
-  RowWriter freed;
-  for (const auto& row : tx.run("abandon_removals", array_of(servers))) {
-    freed.add(int_at(row, 0)).add(int_at(row, 1)).end_row();
-  }
-  run(tx, "free_addresses", freed);
+  free_all(tx, tx.run("abandon_removals", array_of(servers)));
   tx.run("abandon_deliveries", array_of(servers));
 }
 
@@ -229,26 +235,46 @@ void store_freed(Tx& tx, const Changes& changes) {
   run(tx, "free_addresses", rows);
 }
 
+// The firewalls of all servers with peers of the tenant name a ruled peer by its address: they follow it.
+WiderFanOuts ruled_tenants(Tx& tx, const Changes& changes, const State& state) {
+  RowWriter rows;
+  for (const Id peer_id : changes.peers) {
+    const domain::Peer& p = *state.peer(peer_id);
+    if (!changes.readdressed_peers.contains(p.id) && p.stage != domain::Stage::revoked) continue;
+    rows.add(p.id).add(domain::name_of(p.stage)).add(p.server_id).add(p.network_id).add(p.address_offset).add(p.cause);
+    rows.end_row();
+  }
+  WiderFanOuts wider;
+  if (rows.empty()) return wider;
+  for (const auto& row : rows.run(tx, "ruled_tenants")) {
+    wider[{domain::FanOut::tenant, int_at(row, 0)}] = text_at(row, 1);
+  }
+  return wider;
+}
+
 }  // namespace
 
-void store_changes(Tx& tx, const Changes& changes, const State& state) {
+bool store_changes(Tx& tx, const Changes& changes, const State& state) {
+  WiderFanOuts wider = ruled_tenants(tx, changes, state);  // compares with the peers as they are stored
+  for (const auto& [subject, cause] : changes.wider_fan_outs) wider[subject] = cause;
   store_tenants(tx, changes, state);
   store_customers(tx, changes, state);
   store_subscribers(tx, changes, state);
   store_networks(tx, changes, state);
-  store_freed(tx, changes);  // ends the periods of addresses before others begin
   store_meshes(tx, changes, state);
   store_servers(tx, changes, state);
   store_links(tx, changes);
   store_peers(tx, changes, state);
+  store_freed(tx, changes);  // asks whether a peer still holds them
   store_rules(tx, changes, state);
   store_holds(tx, changes);
   store_removals(tx, changes);
   store_timers(tx, changes);
   store_used_keys(tx, changes);
-  store_fan_outs(tx, changes);
+  store_fan_outs(tx, changes, wider);
   store_due(tx, changes, state);
   store_abandoned(tx, changes, state);
+  return !changes.fan_outs.empty() || !wider.empty();
 }
 
 }  // namespace peerwright::store

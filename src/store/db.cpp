@@ -227,6 +227,10 @@ Error Db::classify() {
     Error answer = from_sqlstate(error.sqlstate(), error.what());
     if (answer.retry == Retry::later && answer.code != "db_conflict") drop();
     return answer;
+  } catch (const std::bad_alloc&) {
+    drop();  // no message is to blame for it
+    return make("db_overloaded", "the memory is exhausted", "give the worker more memory, or smaller batches",
+                Retry::later);
   } catch (const std::exception& error) {
     drop();
     return make("db_refused", first_line(error.what()), "this is a defect: report it", Retry::never);

@@ -17,7 +17,7 @@ constexpr std::size_t kMostErrorBytes = 500;
 
 // The delivery's row under lock, if the worker still has the lease. The server's row is locked before.
 std::optional<DeliveryRow> lock_delivery(Tx& tx, const std::string& worker_id, Id server_id) {
-  const auto rows = tx.run("delivery_state", server_id, worker_id);
+  const auto rows = tx.run("delivery_state", server_id, worker_id, kRefusedAgainSeconds);
   if (rows.empty()) return std::nullopt;
   RowReader read(rows[0]);
   DeliveryRow delivery;
@@ -30,6 +30,7 @@ std::optional<DeliveryRow> lock_delivery(Tx& tx, const std::string& worker_id, I
   delivery.firewall.hash = read.text();
   delivery.firewall.known = read.flag();
   delivery.firewall.refused = read.text();
+  delivery.was_refused = read.flag();
   delivery.has_links = read.flag();
   delivery.needs.walled = read.flag();
   delivery.needs.rules = read.flag();
@@ -66,10 +67,12 @@ struct Done {
   std::chrono::milliseconds retry_in{0};  // above zero: the host answered, but shows nothing of what it was told
   bool more = false;                      // is to be done, beside what the peers' rows say
   std::string complaint;                  // what stands wrong all the same
+  bool walled_out = false;                // the walled are to be off
 };
 Result<bool> mark_done(Tx& tx, const std::string& worker_id, Id server_id, const Done& done) {
-  const auto rows = tx.run("delivery_done", server_id, worker_id, done.planned_generation, done.file_hash,
-                           done.forget_failures, std::int64_t{done.retry_in.count()}, done.more, done.complaint);
+  const auto rows =
+      tx.run("delivery_done", server_id, worker_id, done.planned_generation, done.file_hash, done.forget_failures,
+             std::int64_t{done.retry_in.count()}, done.more, done.complaint, done.walled_out);
   if (rows.empty()) return transient("push_overtaken", "another worker has taken the server over");
   return bool_at(rows[0], 0);
 }
@@ -82,6 +85,13 @@ bool is_pending(const Links& links) {
 
 }  // namespace
 
+// What a failure sets aside.
+struct Aside {
+  std::string key;
+  std::int64_t planned_generation = 0;
+  std::string firewall;  // refused_text()
+};
+
 struct DeliveryStore::Impl {
   Impl(const Database& database, const Sealer* with) : db(database, "deliver"), sealer(with) {}
 
@@ -91,7 +101,7 @@ struct DeliveryStore::Impl {
                                  const wireguard::HostAnswer& answer, const wireguard::Proof& proof,
                                  std::chrono::milliseconds retry_in);
   Result<void> fail(const std::string& worker_id, Id server_id, const Error& why, std::chrono::milliseconds retry_in,
-                    const std::string& blamed_key, const std::string& refused_firewall);
+                    const Aside& aside);
   Db db;
   const Sealer* sealer;
 };
@@ -113,9 +123,12 @@ Result<std::vector<Id>> DeliveryStore::claim(const std::string& worker_id, const
   });
 }
 
-Result<int> DeliveryStore::retry_names() {
-  return impl_->db.transact(
-      [&](Tx& tx) -> Result<int> { return static_cast<int>(tx.run("links_retry_names").size()); });
+Result<int> DeliveryStore::retry_set_aside() {
+  return impl_->db.transact([&](Tx& tx) -> Result<int> {
+    const auto servers = tx.run("links_retry_names").size() + tx.run("delivery_retry_names").size() +
+                         tx.run("firewall_retry_refused", kRefusedAgainSeconds).size();
+    return static_cast<int>(servers);
+  });
 }
 
 Result<std::optional<PlannedPush>> DeliveryStore::plan(const std::string& worker_id, Id server_id,
@@ -162,6 +175,7 @@ Result<std::optional<PlannedPush>> DeliveryStore::Impl::plan_locked(Tx& tx, cons
       Done done;
       done.planned_generation = push.planned_generation;
       done.complaint = push.complaint;
+      done.walled_out = !push.firewall.refused_code.empty();
       done.more = delivery->has_links && is_pending(links);
       auto marked = mark_done(tx, worker_id, server.id, done);
       if (!marked) return tl::unexpected(marked.error());
@@ -181,7 +195,8 @@ namespace {
 void take_key(Tx& tx, domain::State& state, const PlannedPush& push, const wireguard::HostAnswer& answer,
               const Ids& linked) {
   domain::Server server = *state.server(push.server.id);
-  const std::string cause = "push/" + std::to_string(push.push_number);
+  const std::string number = std::to_string(push.push_number);
+  const std::string cause = "push/" + number;
   const bool replaced = !push.plan.interface_key.empty() && server.key_wanted == push.server.key_wanted &&
                         answer.interface_key == server.key_wanted;
   if (replaced) {
@@ -192,14 +207,13 @@ void take_key(Tx& tx, domain::State& state, const PlannedPush& push, const wireg
     server.key_wanted.clear();
   } else if (server.public_key.empty() && !answer.interface_key.empty()) {
     server.public_key = answer.interface_key;
-    server.version = int_at(tx.run("delivery_learn_key", server.id, server.public_key)[0], 0);
+    server.version = int_at(tx.run("delivery_learn_key", server.id, server.public_key, "reading/" + number)[0], 0);
   } else {
     return;
   }
   state.load(server);
   Messages messages;
-  messages.say("status",
-               events::server_status(server, replaced ? cause : "reading/" + std::to_string(push.push_number)));
+  messages.say("status", events::server_status(server, replaced ? cause : "reading/" + number));
   messages.store(tx);
   if (!linked.empty()) tx.run("links_take_key", server.id, server.public_key, array_of(linked));
 }
@@ -214,10 +228,12 @@ bool take_firewall(Tx& tx, const PlannedPush& push, const KnownFirewall& before,
   if (after != before) {
     tx.run("firewall_store", push.server.id, after.hash, after.state, after.known, after.refused);
   }
+  // One of which nft does not tell is no matter where none is wanted and none was there.
+  const bool stands = !is_due(after, push.firewall.hash);
   if (after.known && !before.refused.empty()) {
     tx.run("firewall_take_back", push.server.id, before.refused.substr(0, before.refused.find(' ')));
   }
-  return after.known;
+  return stands;
 }
 
 std::map<std::string, std::string> pushed_endpoints(const PlannedPush& push) {
@@ -237,6 +253,7 @@ Shown shown_by(const PlannedPush& push, const wireguard::Proof& proof, bool fire
   shown.configured_endpoints = push.configured_endpoints;
   shown.garden = firewall_stands;
   shown.firewall = firewall_stands || !push.firewall.refused_code.empty();
+  shown.walled_out = !push.firewall.refused_code.empty() && !firewall_stands;
   shown.planned_generation = push.planned_generation;
   shown.complete = push.mode == PushMode::reading;
   return shown;
@@ -263,6 +280,9 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   }
   Ids locked = linked;
   locked.push_back(server_id);
+  if (push.mode == PushMode::reading || !push.plan.removals.empty()) {
+    for (const auto& row : tx.run("delivery_servers_of_strays", server_id)) locked.push_back(int_at(row, 0));
+  }
   normalise(locked);
   lock_servers(tx, locked, state);
   load_network_of(tx, server_id, state);
@@ -281,7 +301,9 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   Finished finished = store_proofs(tx, state, server_id, sealer, shown);
   finished.as_told += nodes_as_told;
   for (const std::string& key : push.unresolved) {
-    if (!push.link_keys.contains(key)) park(tx, state, server_id, sealer, key, "endpoint_unresolvable");
+    if (!push.link_keys.contains(key)) {
+      park(tx, state, server_id, sealer, key, "endpoint_unresolvable", push.planned_generation);
+    }
   }
 
   const bool pushed = push.mode == PushMode::push;
@@ -295,7 +317,8 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
             pushed,
             disputed ? retry_in : kAtOnce,
             key_waits || firewall_waits || is_pending(links),
-            push.complaint};
+            push.complaint,
+            shown.walled_out};
   auto more = mark_done(tx, worker_id, server_id, done);
   if (!more) return tl::unexpected(more.error());
   finished.still_due = *more;
@@ -303,16 +326,17 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
 }
 
 Result<void> DeliveryStore::Impl::fail(const std::string& worker_id, Id server_id, const Error& why,
-                                       std::chrono::milliseconds retry_in, const std::string& blamed_key,
-                                       const std::string& refused_firewall) {
+                                       std::chrono::milliseconds retry_in, const Aside& aside) {
   return db.transact([&](Tx& tx) -> Result<void> {
     domain::State state;
     load_server_and_network(tx, server_id, state);
-    if (!blamed_key.empty()) {
-      park(tx, state, server_id, sealer, blamed_key, why.code);
-      tx.run("links_park", server_id, blamed_key);
+    // Whoever took the server over knows better.
+    if (tx.run("delivery_held", server_id, worker_id).empty()) return {};
+    if (!aside.key.empty()) {
+      park(tx, state, server_id, sealer, aside.key, why.code, aside.planned_generation);
+      tx.run("links_park", server_id, aside.key, aside.planned_generation);
     }
-    if (!refused_firewall.empty()) tx.run("firewall_refused", server_id, worker_id, refused_firewall);
+    if (!aside.firewall.empty()) tx.run("firewall_refused", server_id, worker_id, aside.firewall);
     // A host may have put anything into its message.
     tx.run("delivery_failed", server_id, worker_id, why.code, printable(why.message, kMostErrorBytes),
            std::int64_t{retry_in.count()});
@@ -323,13 +347,14 @@ Result<void> DeliveryStore::Impl::fail(const std::string& worker_id, Id server_i
 Result<void> DeliveryStore::fail(const std::string& worker_id, const PlannedPush& push, const Error& why,
                                  std::chrono::milliseconds retry_in, const Blamed& blamed) {
   const bool firewall = blamed.firewall && push.firewall.carried;
-  return impl_->fail(worker_id, push.server.id, why, retry_in, blamed.key,
-                     firewall ? refused_text(why.code, push.firewall.hash) : std::string());
+  return impl_->fail(
+      worker_id, push.server.id, why, retry_in,
+      {blamed.key, push.planned_generation, firewall ? refused_text(why.code, push.firewall.hash) : std::string()});
 }
 
 Result<void> DeliveryStore::fail(const std::string& worker_id, Id server_id, const Error& why,
-                                 std::chrono::milliseconds retry_in, const std::string& blamed_key) {
-  return impl_->fail(worker_id, server_id, why, retry_in, blamed_key, {});
+                                 std::chrono::milliseconds retry_in) {
+  return impl_->fail(worker_id, server_id, why, retry_in, {});
 }
 
 }  // namespace peerwright::store

@@ -34,17 +34,22 @@ class Picker {
 
   Picked pick(const Links& links) {
     Links::Plan nodes = links.plan(true);
+    std::string firewall = judge_firewall();
     pick_removals();
+    if (!push_.firewall.refused_code.empty()) pick_walled_out();
     for (const std::string& key : nodes.removals) remove(key);
     // What comes after a failure comes alone, and so do removals that do not all fit in: the firewall may stop holding
     // back those that are still to go, and no peer may come before its firewall.
     const bool full = most_removals_ >= limits_.removals;
     const bool alone = !push_.plan.removals.empty() && (full || delivery_.attempts > 0);
-    pick_firewall(alone);
-    if (!alone) pick_interface_key();
+    push_.firewall.carried = awaits_firewall_ && !alone;
+    if (push_.firewall.carried) push_.plan.firewall = std::move(firewall);
+    // After a failure it goes alone too: what a stranger on the host has must not hold up the walls.
+    only_firewall_ = push_.firewall.carried && delivery_.attempts > 0;
+    if (!alone && !only_firewall_) pick_interface_key();
     if (!alone || !awaits_firewall_) pick_peers();
     picked_.links.keys.insert(nodes.settled.begin(), nodes.settled.end());
-    if (!alone) pick_links(std::move(nodes));
+    if (!alone && !only_firewall_) pick_links(std::move(nodes));
     return std::move(picked_);
   }
 
@@ -71,17 +76,33 @@ class Picker {
     }
   }
 
-  void pick_firewall(bool alone) {
+  // A garden that cannot stand is a cut: whose walls the host refuses is taken off it.
+  void pick_walled_out() {
+    Ids parked;
+    for (const auto& row : tx_.run("firewall_walled_out", push_.server.id, push_.firewall.refused_code)) {
+      if (!bool_at(row, 4)) parked.push_back(int_at(row, 0));
+      if (bool_at(row, 3) || most_removals_ >= limits_.removals) continue;
+      ++most_removals_;
+      for (const int column : {1, 2}) {
+        if (!text_at(row, column).empty()) remove(text_at(row, column));
+      }
+    }
+    park(tx_, state_, parked, sealer_, push_.firewall.refused_code);
+  }
+
+  // What is wanted, whether the host refuses it, and whether it is still to be pushed. Answers the text.
+  std::string judge_firewall() {
     std::string text = wanted_firewall(tx_, state_, push_.server, delivery_.needs);
     push_.firewall.hash = wireguard::firewall_hash(text);
     push_.firewall.refused_code = refused_code(delivery_.firewall, push_.firewall.hash);
     push_.complaint = push_.firewall.refused_code;
     const bool due = is_due(delivery_.firewall, push_.firewall.hash);
+    if (!due && delivery_.was_refused) tx_.run("firewall_forget_refused", push_.server.id);
     awaits_firewall_ = due && push_.firewall.refused_code.empty();
-    push_.firewall.carried = awaits_firewall_ && !alone;
-    if (push_.firewall.carried) push_.plan.firewall = std::move(text);
     picked_.peers.garden = !due;
     picked_.peers.firewall = picked_.links.firewall = !awaits_firewall_;
+    picked_.peers.walled_out = !push_.firewall.refused_code.empty();
+    return text;
   }
 
   void pick_interface_key() {
@@ -97,15 +118,14 @@ class Picker {
   void pick_peers() {
     const domain::Network& network = *state_.network(*push_.server.network_id);
     const int most = most_peers(delivery_, !push_.plan.removals.empty(), limits_);
-    Ids unreadable, walled;
+    Ids unreadable;
     for (const auto& row : tx_.run("delivery_pending_peers", push_.server.id, most)) {
       domain::Peer peer = peer_from(row, state_);
       if (!peer.preshared_key_sealed.empty()) load_name(peer);
       std::optional<std::string> proven;
       if (!row[kPeerColumns].is_null()) proven = text_at(row, kPeerColumns);
       if (peer.entitlement == domain::Entitlement::walled_garden && !push_.firewall.refused_code.empty()) {
-        walled.push_back(peer.id);  // without its garden's walls it does not come in
-        continue;
+        continue;  // without its garden's walls it does not come in
       }
       auto configs = configs_of(peer, network, sealer_);
       if (!configs) {
@@ -115,9 +135,7 @@ class Picker {
       }
     }
     normalise(unreadable);
-    normalise(walled);
     park(tx_, state_, unreadable, sealer_, "preshared_key_unreadable");
-    park(tx_, state_, walled, sealer_, push_.firewall.refused_code);
   }
 
   // A sealed value's place has the tenant's name in it.
@@ -135,7 +153,8 @@ class Picker {
           peer.endpoint;
       return;
     }
-    const bool set_endpoint = !peer.endpoint.empty() && (!proven || proven_endpoint(proven) != peer.endpoint);
+    if (only_firewall_) return;
+    const bool set_endpoint = !peer.endpoint.empty() && proven_endpoint(proven, peer.public_key) != peer.endpoint;
     // Nothing that takes somebody off waits for a name.
     if (set_endpoint && is_name(peer.endpoint) && (!push_.plan.removals.empty() || push_.plan.firewall)) return;
     if (set_endpoint) configs.main.endpoint = peer.endpoint;
@@ -170,6 +189,7 @@ class Picker {
   PlannedPush& push_;
   Picked picked_;
   int most_removals_ = 0;
+  bool only_firewall_ = false;
   bool awaits_firewall_ = false;  // nothing is applied before it is proven
 };
 

@@ -15,6 +15,7 @@ struct DeliveryRow {
   std::int64_t urgent_since_micros = 0;
   std::int64_t urgent_for_ms = 0;
   KnownFirewall firewall;
+  bool was_refused = false;  // a refusal is noted, whether it stands or not
   bool has_links = false;
   FirewallNeeds needs;
 };

@@ -148,7 +148,13 @@ bool shows_firewall(const wireguard::HostAnswer& answer, const std::string& want
 KnownFirewall seen_firewall(const KnownFirewall& before, const wireguard::HostAnswer& answer,
                             const std::string& wanted_hash, bool carried) {
   KnownFirewall seen = before;
-  const bool changed_since = !before.state.empty() && before.hash == wanted_hash && before.state != answer.firewall_state;
+  if (answer.firewall_loaded == wireguard::kUnreadableHash) {  // only of the saved text is anything known
+    seen.known = false;
+    if (answer.firewall_file != wanted_hash) seen.hash = answer.firewall_file;
+    return seen;
+  }
+  const bool changed_since =
+      !before.state.empty() && before.hash == wanted_hash && before.state != answer.firewall_state;
   const bool noted_before = !before.hash.empty() && before.hash == answer.firewall_state;
   const bool by_hand = !carried && (changed_since || noted_before);
   seen.state = answer.firewall_state;

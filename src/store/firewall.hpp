@@ -12,13 +12,14 @@ namespace peerwright::store {
 struct KnownFirewall {
   std::string hash;
   bool known = false;
-  std::string refused;  // "CODE HASH"
+  std::string refused;  // "CODE HASH", in the column followed by the time; in a plan "" once it is to be tried again
   std::string state;
   bool operator==(const KnownFirewall&) const = default;
 };
-// The code for which the host refuses the text with this hash for ever; "" where it does not.
+// The code for which the host refuses the text with this hash; "" where it does not.
 std::string refused_code(const KnownFirewall& known, const std::string& wanted_hash);
 std::string refused_text(const std::string& code, const std::string& hash);
+inline constexpr std::int64_t kRefusedAgainSeconds = 300;  // a refused text is tried again after that
 // Whether the wanted one is still to be pushed, as far as is known.
 bool is_due(const KnownFirewall& known, const std::string& wanted_hash);
 // Whether the host shows the wanted one, loaded and saved.

@@ -4,6 +4,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "peerwright/store/intake.hpp"
+
 namespace peerwright::store {
 namespace {
 
@@ -37,6 +39,19 @@ Json data_of(const events::RawMessage& raw) {
   return data != message.end() && data->is_object() ? *data : Json();
 }
 
+bool is_of_no_tenant(std::string_view kind) {
+  return kind == "server" || kind == "network" || kind == "mesh" || kind == "link";
+}
+
+bool belongs_to_tenant(std::string_view subject) { return !is_of_no_tenant(subject.substr(0, subject.find('/'))); }
+
+Concerned concerned_by_key(std::string_view key) {
+  if (!is_name(key)) return {};
+  const std::string_view first = key.substr(0, key.find('/'));
+  if (is_of_no_tenant(first) && first.size() < key.size()) return {{}, {std::string(key)}};
+  return {std::string(first), {}};
+}
+
 std::string unhex(const std::string& hex) {
   std::string bytes;
   for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
@@ -64,6 +79,7 @@ Concerned concerned_by(const domain::Refs& refs) {
 
 Concerned concerned_by(const events::RawMessage& raw, std::string_view key) {
   Concerned concerned;
+  const Concerned said = concerned_by_key(key);
   const Json data = data_of(raw);
   if (data.is_object()) {
     concerned.tenant = name_in(data, "tenant");
@@ -72,25 +88,20 @@ Concerned concerned_by(const events::RawMessage& raw, std::string_view key) {
         concerned.subjects.push_back(std::string(kind) + '/' + name);
       }
     }
-    if (!concerned.tenant.empty() || !concerned.subjects.empty()) return concerned;
+    if (!concerned.tenant.empty()) return concerned;
+    if (std::any_of(concerned.subjects.begin(), concerned.subjects.end(), belongs_to_tenant)) {
+      // A name that is only one within its tenant says nothing without it: it may be anybody's.
+      concerned.tenant = said.tenant;
+      if (concerned.tenant.empty()) concerned.subjects.clear();
+      return concerned;
+    }
+    if (!concerned.subjects.empty()) return concerned;
   }
-  if (!is_name(key)) return concerned;
-  const std::string first(key.substr(0, key.find('/')));
-  const bool of_no_tenant = first == "server" || first == "network" || first == "mesh" || first == "link";
-  if (of_no_tenant && first.size() < key.size()) {
-    concerned.subjects.emplace_back(key);
-  } else {
-    concerned.tenant = first;
-  }
-  return concerned;
+  return said;
 }
 
-bool is_configuration(std::string_view type) {
-  constexpr std::array<std::string_view, 10> kOthers{
-      ".peer.suspend.",   ".peer.resume.",       ".peer.revoke.",         ".subscriber.suspend.", ".subscriber.resume.",
-      ".tenant.approve.", ".subscriber.revoke.", ".reservation.cleanup.", ".server.reconcile.",   ".server.observe."};
-  return std::none_of(kOthers.begin(), kOthers.end(),
-                      [&](std::string_view other) { return type.find(other) != std::string_view::npos; });
+std::string concerned_tenant(const events::RawMessage& raw, std::string_view key) {
+  return concerned_by(raw, key).tenant;
 }
 
 std::optional<Original> unpack_original(std::string_view packed) {

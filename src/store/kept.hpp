@@ -21,9 +21,6 @@ Concerned concerned_by(const domain::Refs& refs);
 // As far as the message's JSON shows it, else as its key says.
 Concerned concerned_by(const events::RawMessage& raw, std::string_view key);
 
-// Whether events of this type set configuration. Holds, revocations, approvals and orders to look never wait.
-bool is_configuration(std::string_view type);
-
 // The original of a dead letter, as pack_original wrote it; nullopt where it is none.
 struct Original {
   std::string key;

@@ -26,12 +26,38 @@ void check_levels(const Levels& levels, const domain::State& state) {
       throw pqxx::transaction_rollback("a server got its network while it was being locked");
     }
   }
+  for (const Id id : levels.meshes) {
+    for (const domain::MeshMember& member : state.mesh(id)->members) {
+      if (member.managed && state.server(std::string_view(member.name)) == nullptr) {
+        throw pqxx::transaction_rollback("a mesh got a member while it was being locked");
+      }
+    }
+  }
+  for (const Id id : levels.rules) {
+    const domain::AccessRule* rule = state.rule(id);
+    for (const auto& peer_id : {rule->source_peer_id, rule->dest_peer_id}) {
+      if (peer_id && state.peer(*peer_id) == nullptr) {
+        throw pqxx::transaction_rollback("a rule was changed while it was being locked");
+      }
+    }
+  }
   for (const Id id : levels.peers) {
     const domain::Peer* peer = state.peer(id);
     const bool known = (!peer->subscriber_id || state.subscriber(*peer->subscriber_id) != nullptr) &&
                        (!peer->server_id || state.server(*peer->server_id) != nullptr) &&
                        (!peer->network_id || state.network(*peer->network_id) != nullptr);
     if (!known) throw pqxx::transaction_rollback("a peer moved while it was being locked");
+  }
+}
+
+void check_links(const Levels& levels, const domain::State& state) {
+  for (const Id mesh_id : levels.meshes) {
+    for (const domain::NodeLink* link : state.links_of_mesh(mesh_id)) {
+      if (state.server(link->server_id) == nullptr ||
+          (link->other_server_id && state.server(*link->other_server_id) == nullptr)) {
+        throw pqxx::transaction_rollback("a mesh got a link while it was being locked");
+      }
+    }
   }
 }
 
@@ -67,6 +93,7 @@ void lock_levels(Tx& tx, Levels& levels, domain::State& state) {
   lock_rules(tx, levels.rules, state);
   check_levels(levels, state);
   load_links(tx, levels.meshes, {}, state);
+  check_links(levels, state);
   load_holds(tx, levels.customers, levels.subscribers, levels.peers, state);
 }
 

@@ -130,7 +130,8 @@ Links::Plan Links::plan(bool again) const {
       continue;
     }
     const bool same_endpoint = std::all_of(group.wanted.begin(), group.wanted.end(), [&](const Link* link) {
-      return link->proven && proven_endpoint(link->proven) == group.endpoint;
+      return link->proven && link->proven->starts_with(link->public_key + ' ') &&
+             proven_endpoint(link->proven, link->public_key) == group.endpoint;
     });
     if (resolve || !same_endpoint) group.config.endpoint = group.endpoint;
     plan.endpoints[key] = group.endpoint;
@@ -186,7 +187,8 @@ Links::Verdict Links::judge(const Link& link, const std::map<std::string, Group>
   verdict.touched = verdict.touched || shown.complete || shown.keys.contains(link.public_key);
   if (seen == wireguard::fingerprint(group.config) && left.empty()) {
     const bool pushed = shown.configured_endpoints.contains(link.public_key);
-    const std::string endpoint = pushed ? shown.configured_endpoints.at(link.public_key) : proven_endpoint(link.proven);
+    const std::string endpoint =
+        pushed ? shown.configured_endpoints.at(link.public_key) : proven_endpoint(link.proven, link.public_key);
     verdict.proven = proven_text(*seen, endpoint);
     verdict.as_wanted = *verdict.proven == group.text();
   } else if (seen && seen->empty() && left.empty()) {

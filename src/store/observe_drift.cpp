@@ -56,7 +56,9 @@ void Drift::compare_others(Tx& tx) {
 }
 
 bool Drift::repair(Tx& tx) const {
-  if (server_.drift_policy != kRepair) return false;
+  // Who must be off is taken off whatever the policy says.
+  const bool repairs = server_.drift_policy == kRepair;
+  if (!repairs && !has("unwanted")) return false;
   if (!removal_keys_.empty()) {
     tx.run("observe_add_removals", server_.id, removal_keys_.text(), removal_peers_.text());
   }

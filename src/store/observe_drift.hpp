@@ -26,7 +26,8 @@ class Drift {
   void compare(const RuntimeRow& row);
   // The keys that are no peer's of the server, and the entries of other nodes.
   void compare_others(Tx& tx);
-  // Where the policy says so, the delivery is put in doubt, or what is to go is listed; answers whether.
+  // Where the policy says so, or a key stands there that must be off, the delivery is put in doubt, and what is to go
+  // is listed; answers whether.
   bool repair(Tx& tx) const;
 
   // Kinds that were found, and how often.

@@ -29,6 +29,7 @@ struct Seen {
   std::optional<std::string> proven;
   bool wanted = false;
   bool walled = false;
+  bool has_strays = false;  // another key of its may still stand somewhere
   events::PeerContext context;
 };
 
@@ -41,7 +42,7 @@ std::optional<std::string> proof_of(const wireguard::Proof& proof, const std::st
 std::optional<std::string> proven_of(const Peer& peer, const std::optional<std::string>& before, const Shown& shown) {
   auto main = proof_of(shown.keys, peer.public_key);
   if (!main) return std::nullopt;
-  std::string endpoint = proven_endpoint(before);
+  std::string endpoint = proven_endpoint(before, peer.public_key);
   if (const auto pushed = shown.configured_endpoints.find(peer.public_key);
       pushed != shown.configured_endpoints.end()) {
     endpoint = pushed->second;
@@ -58,7 +59,7 @@ std::optional<std::string> proven_of(const Peer& peer, const std::optional<std::
 // Whether the host has the peer as its announced entitlement says.
 bool stands_as_announced(const Seen& seen, const domain::Network* network, const Sealer* sealer, const Shown& shown) {
   const bool gone = seen.proven && seen.proven->empty();
-  if (!domain::on_host(seen.peer.entitlement)) return gone;
+  if (!domain::on_host(seen.peer.entitlement)) return gone && !seen.has_strays;
   if (!seen.proven || network == nullptr) return false;
   if (seen.peer.entitlement == Entitlement::walled_garden && !shown.garden) return false;
   const auto configs = configs_of(seen.peer, *network, sealer);
@@ -129,7 +130,8 @@ void store_rows(Tx& tx, Id server_id, const Rows& rows) {
   }
 }
 
-// Rows of keys that were moved away or rotated out: how many have done their work.
+// Rows of keys that were moved away or rotated out: how many have done their work. What they held of addresses goes to
+// other such rows of their peers, or is free; a peer that waited for the last of them is judged again by its server.
 std::size_t drop_strays(Tx& tx, Id server_id, const wireguard::Proof& proof) {
   Column absent;
   for (const auto& [key, proven] : proof) {
@@ -137,7 +139,21 @@ std::size_t drop_strays(Tx& tx, Id server_id, const wireguard::Proof& proof) {
   }
   if (absent.empty()) return 0;
   const auto gone = tx.run("delivery_drop_strays", server_id, absent.text());
-  release(tx, gone);
+  if (gone.empty()) return 0;
+  Column network, offset, peer;
+  Ids peers;
+  for (const auto& row : gone) {
+    peers.push_back(int_at(row, 2));
+    if (row[0].is_null() || row[1].is_null()) continue;
+    network.add(int_at(row, 0));
+    offset.add(int_at(row, 1));
+    peer.add(int_at(row, 2));
+  }
+  if (!offset.empty()) {
+    release(tx, tx.run("delivery_hand_on_addresses", network.text(), offset.text(), peer.text()));
+  }
+  normalise(peers);
+  tx.run("delivery_judge_again", array_of(peers));
   return static_cast<std::size_t>(gone.size());
 }
 
@@ -184,6 +200,7 @@ std::vector<Seen> load_seen(Tx& tx, domain::State& state, Id server_id, const Sh
     RowReader read(row, kPeerColumns + 1);
     seen.wanted = read.flag();
     seen.walled = read.flag();
+    seen.has_strays = read.flag();
     seen.context = context_of(seen.peer, state);
     seen.context.connectivity = read.text();
     seen.context.connectivity_since = read.maybe_time();
@@ -211,8 +228,9 @@ std::string proven_text(const PeerConfigs& configs, const std::string& endpoint)
   return proven_text(std::move(text), endpoint);
 }
 
-std::string proven_endpoint(const std::optional<std::string>& proven) {
-  const auto at = proven ? proven->find(kEndpointLine) : std::string::npos;
+std::string proven_endpoint(const std::optional<std::string>& proven, const std::string& key) {
+  if (!proven || !proven->starts_with(key + ' ')) return {};
+  const auto at = proven->find(kEndpointLine);
   return at == std::string::npos ? std::string() : proven->substr(at + kEndpointLine.size());
 }
 
@@ -251,11 +269,13 @@ Finished store_proofs(Tx& tx, domain::State& state, Id server_id, const Sealer* 
   const domain::Network* network = server->network_id ? state.network(*server->network_id) : nullptr;
   Rows rows;
   Messages messages;
+  finished.as_told += drop_strays(tx, server_id, shown.keys);
   for (Seen& seen : load_seen(tx, state, server_id, shown)) {
     const Peer& before = seen.peer;
     Peer after = judged(seen, network, sealer, shown, rows);
     const bool applied = after.delivery() == Delivery::applied;
-    if (applied || (!seen.wanted && seen.proven && seen.proven->empty())) ++finished.as_told;
+    const bool told_to_go = !seen.wanted || (shown.walled_out && seen.walled);
+    if (applied || (told_to_go && seen.proven && seen.proven->empty())) ++finished.as_told;
     if (after.delivery() != before.delivery()) {
       after.version += 1;
       if (applied) {
@@ -276,7 +296,6 @@ Finished store_proofs(Tx& tx, domain::State& state, Id server_id, const Sealer* 
     rows.error.add(after.delivery_error);
   }
   store_rows(tx, server_id, rows);
-  finished.as_told += drop_strays(tx, server_id, shown.keys);
   release_revoked(tx, rows);
   messages.store(tx);
   return finished;
@@ -300,8 +319,8 @@ void say_parked(Tx& tx, domain::State& state, const Sealer* sealer, const pqxx::
 }  // namespace
 
 void park(Tx& tx, domain::State& state, Id server_id, const Sealer* sealer, const std::string& key,
-          const std::string& code) {
-  say_parked(tx, state, sealer, tx.run("delivery_park_key", server_id, key, code));
+          const std::string& code, std::int64_t planned_generation) {
+  say_parked(tx, state, sealer, tx.run("delivery_park_key", server_id, key, code, planned_generation));
 }
 
 void park(Tx& tx, domain::State& state, const Ids& peers, const Sealer* sealer, const std::string& code) {

@@ -18,8 +18,8 @@ Result<PeerConfigs> configs_of(const domain::Peer& peer, const domain::Network& 
 // setting.
 std::string proven_text(const PeerConfigs& configs, const std::string& endpoint);
 std::string proven_text(std::string fingerprints, const std::string& endpoint);
-// The endpoint's setting in such a text; "" without one.
-std::string proven_endpoint(const std::optional<std::string>& proven);
+// The endpoint's setting in such a text of `key`; "" without one, or where it was proven with another key.
+std::string proven_endpoint(const std::optional<std::string>& proven, const std::string& key);
 
 // What an exec showed, or a plan found proven.
 struct Shown {
@@ -27,6 +27,7 @@ struct Shown {
   std::map<std::string, std::string> configured_endpoints;  // of keys that were pushed
   bool firewall = true;                                     // the wanted firewall is proven
   bool garden = true;                                       // the same, for what must not be let in without it
+  bool walled_out = false;                                  // the host refuses the gardens: the walled are to be off
   std::int64_t planned_generation = 0;
   bool complete = false;  // a reading: what it does not show is not there
 };
@@ -36,9 +37,10 @@ struct Shown {
 // quarantine. Says the statuses. Keys that the database does not know are left alone.
 Finished store_proofs(Tx& tx, domain::State& state, domain::Id server_id, const Sealer* sealer, const Shown& shown);
 
-// Sets peers aside and says so: by a key of theirs on the server, or by their ids.
+// Sets peers aside and says so: by a key of theirs on the server, unless the peer changed after `planned_generation`,
+// or by their ids.
 void park(Tx& tx, domain::State& state, domain::Id server_id, const Sealer* sealer, const std::string& key,
-          const std::string& code);
+          const std::string& code, std::int64_t planned_generation);
 void park(Tx& tx, domain::State& state, const Ids& peers, const Sealer* sealer, const std::string& code);
 
 }  // namespace peerwright::store

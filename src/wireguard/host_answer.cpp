@@ -12,7 +12,7 @@
 //   file PUBLICKEY KEEPALIVE PREFIX,...          any number of them
 //   secrets KERNELHASH FILEHASH
 //   config HASH PUBLICKEY                        of the saved [Interface]; "(none)"
-//   firewall LOADEDHASH STATEHASH FILEHASH       each "-" where there is none
+//   firewall LOADEDHASH STATEHASH FILEHASH       each "-" where there is none, "?" where nft does not tell
 //   end PUSHNUMBER ok KERNELLINES FILELINES
 // or, with an exit status of its own for each code,
 //   error CODE DETAIL
@@ -88,8 +88,7 @@ Result<HostAnswer> read_success(const std::vector<std::string_view>& lines, std:
     return incomplete("a short line of hashes");
   }
   const auto firewall = split(lines[next + 2], ' ');
-  if (firewall.size() != 4 || firewall[0] != "firewall" ||
-      !std::all_of(firewall.begin() + 1, firewall.end(), is_sha256_or_none)) {
+  if (firewall[0] != "firewall" || !are_firewall_hashes(firewall)) {
     return incomplete("a short line of the firewall");
   }
   answer.kernel_secrets_hash = secrets[1];

@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "peerwright/wireguard/host.hpp"
+
 namespace peerwright::wireguard {
 namespace {
 
@@ -111,6 +113,11 @@ bool is_sha256(std::string_view text) {
 bool is_sha256_or_none(std::string_view text) { return text == "-" || is_sha256(text); }
 
 std::string sha256_or_empty(std::string_view text) { return text == "-" ? "" : std::string(text); }
+
+bool are_firewall_hashes(const std::vector<std::string_view>& words) {
+  const auto is_hash = [](std::string_view word) { return word == kUnreadableHash || is_sha256_or_none(word); };
+  return words.size() == 4 && is_hash(words[1]) && is_hash(words[2]) && is_sha256_or_none(words[3]);
+}
 
 std::optional<std::int64_t> number_of(std::string_view digits) {
   std::int64_t number = 0;

@@ -22,6 +22,8 @@ bool is_sha256(std::string_view text);
 // "-" is none.
 bool is_sha256_or_none(std::string_view text);
 std::string sha256_or_empty(std::string_view text);
+// The words after `firewall`: hashes or "-", the first two also kUnreadableHash.
+bool are_firewall_hashes(const std::vector<std::string_view>& words);
 // Digits only; nullopt where they are none or too many.
 std::optional<std::int64_t> number_of(std::string_view digits);
 

@@ -85,7 +85,7 @@ bool read_firewall(const Words& words, HostObservation& seen) {
   seen.firewall_loaded = sha256_or_empty(words[1]);
   seen.firewall_state = sha256_or_empty(words[2]);
   seen.firewall_file = sha256_or_empty(words[3]);
-  return std::all_of(words.begin() + 1, words.end(), is_sha256_or_none);
+  return are_firewall_hashes(words);
 }
 
 // One of the first lines, by its place.

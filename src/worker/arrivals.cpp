@@ -10,6 +10,8 @@ void read_arrival(const Context& context, store::Arrival& arrival) {
   auto event = events::decode(arrival.raw);
   if (!event) {
     arrival.refusal = event.error();
+    arrival.blocks = may_block(context.config()->sources, arrival.topic, events::sender_of(arrival.raw).source,
+                               store::concerned_tenant(arrival.raw, arrival.key));
     return;
   }
   arrival.verdict = refuse_unbound(context.config()->sources, arrival.topic, *event);

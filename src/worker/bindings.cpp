@@ -23,26 +23,33 @@ std::string_view short_type(std::string_view type) {
   return type.substr(0, type.rfind(".v"));
 }
 
-bool allows(const SourceBinding& binding, const std::string& topic, const events::Event& event) {
-  if (!matches(binding.name, event.envelope.source)) return false;
+bool allows(const SourceBinding& binding, const std::string& topic, const std::string& source,
+            const std::string& tenant) {
+  if (!matches(binding.name, source)) return false;
   if (!binding.topics.empty() && !any_matches(binding.topics, topic)) return false;
-  if (!any_matches(binding.types, short_type(event.envelope.type))) return false;
   // What belongs to no tenant concerns all of them.
-  if (event.refs.tenant.empty())
-    return std::find(binding.tenants.begin(), binding.tenants.end(), "*") != binding.tenants.end();
-  return any_matches(binding.tenants, event.refs.tenant);
+  if (tenant.empty()) return std::find(binding.tenants.begin(), binding.tenants.end(), "*") != binding.tenants.end();
+  return any_matches(binding.tenants, tenant);
 }
 
 }  // namespace
 
 std::optional<domain::Decision> refuse_unbound(const std::vector<SourceBinding>& bindings, const std::string& topic,
                                                const events::Event& event) {
-  const bool bound =
-      std::any_of(bindings.begin(), bindings.end(), [&](const SourceBinding& b) { return allows(b, topic, event); });
+  const bool bound = std::any_of(bindings.begin(), bindings.end(), [&](const SourceBinding& b) {
+    return allows(b, topic, event.envelope.source, event.refs.tenant) &&
+           any_matches(b.types, short_type(event.envelope.type));
+  });
   if (bound) return std::nullopt;
   return domain::rejected("source_not_bound", "this source may not say this here",
                           "an operator has to bind the source to the topic, the tenant and the event type (setting "
                           "`sources`)");
+}
+
+bool may_block(const std::vector<SourceBinding>& bindings, const std::string& topic, const std::string& source,
+               const std::string& tenant) {
+  return source.empty() || std::any_of(bindings.begin(), bindings.end(),
+                                       [&](const SourceBinding& b) { return allows(b, topic, source, tenant); });
 }
 
 }  // namespace peerwright::worker

@@ -15,4 +15,10 @@ namespace peerwright::worker {
 std::optional<domain::Decision> refuse_unbound(const std::vector<SourceBinding>& bindings, const std::string& topic,
                                                const events::Event& event);
 
+// Whether those whom a message concerns that could not be decoded have to wait for it: where a binding lets this source
+// speak of the tenant on this topic, whatever about. `tenant` is "" where it concerns what belongs to no tenant, or
+// nobody knows whom. One without a source may be anybody's, and blocks.
+bool may_block(const std::vector<SourceBinding>& bindings, const std::string& topic, const std::string& source,
+               const std::string& tenant);
+
 }  // namespace peerwright::worker

@@ -5,6 +5,7 @@
 #include <set>
 #include <thread>
 
+#include "claimed.hpp"
 #include "context.hpp"
 #include "peerwright/base/crash_point.hpp"
 #include "peerwright/base/log.hpp"
@@ -17,59 +18,9 @@ namespace peerwright::worker {
 namespace {
 
 constexpr const char* kLoop = "deliver";
-constexpr std::chrono::seconds kNamesAgain{30};  // until endpoints of nodes that named nothing are looked up again
+constexpr std::chrono::seconds kAgain{30};  // until what was set aside for a while is looked for again
 
 using domain::Id;
-
-// Servers that were claimed: waiting for a thread, or at work. Safe from every thread.
-class Claimed {
- public:
-  void add(const std::vector<Id>& servers, bool failing) {
-    const std::lock_guard lock(mutex_);
-    for (const Id server : servers) {
-      if (active_.emplace(server, failing).second) waiting_.push_back(server);
-    }
-    condition_.notify_all();
-  }
-  // The next server, or nullopt at the end.
-  std::optional<Id> next() {
-    std::unique_lock lock(mutex_);
-    condition_.wait(lock, [this] { return ended_ || !waiting_.empty(); });
-    if (ended_) return std::nullopt;
-    const Id server = waiting_.front();
-    waiting_.pop_front();
-    return server;
-  }
-  void done(Id server) {
-    const std::lock_guard lock(mutex_);
-    active_.erase(server);
-  }
-  void end() {
-    const std::lock_guard lock(mutex_);
-    ended_ = true;
-    condition_.notify_all();
-  }
-  struct Active {
-    std::vector<Id> servers;
-    int failing = 0;  // of them: those whose last attempt had failed
-  };
-  [[nodiscard]] Active active() const {
-    const std::lock_guard lock(mutex_);
-    Active answer;
-    for (const auto& [server, failing] : active_) {
-      answer.servers.push_back(server);
-      answer.failing += failing ? 1 : 0;
-    }
-    return answer;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::condition_variable condition_;
-  std::deque<Id> waiting_;
-  std::map<Id, bool> active_;
-  bool ended_ = false;
-};
 
 // Which urgent changes were counted as late already: each once, whether its host cannot be reached or obeys too late.
 // Safe from every thread.
@@ -298,11 +249,16 @@ class Deliverer {
 Result<void> claim_round(Context& context, store::DeliveryStore& store, Claimed& claimed, int threads) {
   const std::chrono::milliseconds dead_after(context.config()->worker.dead_after_ms);
   for (const bool failing : {false, true}) {
-    const auto active = claimed.active();
-    int free = threads - static_cast<int>(active.servers.size());
-    if (failing) free = std::min(free, std::max(1, threads / 4) - active.failing);
+    std::vector<Id> active;
+    int active_failing = 0;
+    for (const auto& [server, has_failed] : claimed.active()) {
+      active.push_back(server);
+      active_failing += has_failed ? 1 : 0;
+    }
+    int free = threads - static_cast<int>(active.size());
+    if (failing) free = std::min(free, std::max(1, threads / 4) - active_failing);
     if (free <= 0) continue;
-    const auto servers = store.claim(context.worker_id, active.servers, free, dead_after, failing);
+    const auto servers = store.claim(context.worker_id, active, free, dead_after, failing);
     if (!servers) return tl::unexpected(servers.error());
     claimed.add(*servers, failing);
   }
@@ -328,16 +284,16 @@ void run_deliver(Context& context) {
     });
   }
   store::DeliveryStore store(context.database, context.sealer);
-  auto next_names = std::chrono::steady_clock::now() + kNamesAgain;
+  auto next_again = std::chrono::steady_clock::now() + kAgain;
   const std::chrono::milliseconds poll(context.config()->deliver.poll_ms);
   bool failing = false;
   while (!context.stopping()) {
     const auto claims = claim_round(context, store, claimed, threads);
     if (!claims && !failing) log::warn("nothing can be claimed", claims.error(), {{"loop", kLoop}});
     failing = !claims;
-    if (claims && std::chrono::steady_clock::now() >= next_names) {
-      (void)store.retry_names();
-      next_names = std::chrono::steady_clock::now() + kNamesAgain;
+    if (claims && std::chrono::steady_clock::now() >= next_again) {
+      (void)store.retry_set_aside();
+      next_again = std::chrono::steady_clock::now() + kAgain;
     }
     context.beat(kLoop);
     context.deliver.wait(failing ? kFirstRetry : poll);

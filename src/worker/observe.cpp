@@ -6,6 +6,7 @@
 #include <random>
 #include <thread>
 
+#include "claimed.hpp"
 #include "context.hpp"
 #include "peerwright/base/log.hpp"
 #include "sessions.hpp"
@@ -20,47 +21,6 @@ constexpr std::chrono::seconds kPruneAgain{1};  // while there is more to delete
 constexpr int kPruneRows = 5000;
 
 using domain::Id;
-
-// Servers that were claimed: waiting for a thread, or being looked at. Safe from every thread.
-class Claimed {
- public:
-  void add(const std::vector<Id>& servers, bool failing) {
-    const std::lock_guard lock(mutex_);
-    for (const Id server : servers) {
-      if (active_.emplace(server, failing).second) waiting_.push_back(server);
-    }
-    condition_.notify_all();
-  }
-  // The next server, or nullopt at the end.
-  std::optional<Id> next() {
-    std::unique_lock lock(mutex_);
-    condition_.wait(lock, [this] { return ended_ || !waiting_.empty(); });
-    if (ended_) return std::nullopt;
-    const Id server = waiting_.front();
-    waiting_.pop_front();
-    return server;
-  }
-  void done(Id server) {
-    const std::lock_guard lock(mutex_);
-    active_.erase(server);
-  }
-  void end() {
-    const std::lock_guard lock(mutex_);
-    ended_ = true;
-    condition_.notify_all();
-  }
-  [[nodiscard]] std::map<Id, bool> active() const {  // server -> whether its last look had failed
-    const std::lock_guard lock(mutex_);
-    return active_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::condition_variable condition_;
-  std::deque<Id> waiting_;
-  std::map<Id, bool> active_;
-  bool ended_ = false;
-};
 
 // What one thread does with the servers that it is given.
 class Observer {

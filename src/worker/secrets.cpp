@@ -10,6 +10,7 @@ namespace peerwright::worker {
 namespace {
 
 constexpr std::size_t kPresharedKeyBytes = 32;
+constexpr const char* kSent = "sent:";
 constexpr int kVariant = sodium_base64_VARIANT_ORIGINAL;
 
 std::string base64_of(const void* bytes, std::size_t size) {
@@ -60,6 +61,7 @@ domain::Prepared prepare_secrets(const events::SecretsWanted& wanted, const Seal
       return prepared;
     }
     put_preshared_key(*sent);
+    prepared.preshared_key_sealed.insert(0, kSent);  // what was sent is never said back
   } else if (wanted.makes_preshared_key) {
     put_preshared_key(make_preshared_key());
   }

@@ -72,6 +72,13 @@ Result<Secrets> read_secrets(const Config& config) {
     if (!sealer) return tl::unexpected(sealer.error());
     secrets.sealer.emplace(*std::move(sealer));
   }
+  if (has_role(config, "intake") && !config.encryption.intake_key_file.empty()) {
+    Secret key;
+    if (auto ok = read(config.encryption.intake_key_file, key); !ok) return tl::unexpected(ok.error());
+    auto intake_key = IntakeKey::create(key);
+    if (!intake_key) return tl::unexpected(intake_key.error());
+    secrets.intake_key.emplace(*std::move(intake_key));
+  }
   secrets.kafka.brokers = config.kafka.brokers;
   for (const auto& [name, value] : config.kafka.properties) secrets.kafka.properties.emplace_back(name, value);
   for (const auto& [name, file] : config.kafka.secret_property_files) {

@@ -97,8 +97,8 @@ TEST(EventValidateTest, ItNamesTheLineAndColumn) {
   EXPECT_THAT(said_of(head + type + R"( "data": {"peer": "a",
   "peer": "b"}})"),
               StartsWith(":4:11: not_json"));
-  EXPECT_THAT(said_of(head + R"( "data": {}})"), StartsWith(": envelope_invalid: the attribute type"))
-      << "what is missing has no place";
+  EXPECT_THAT(said_of(head + R"( "data": {}})"), StartsWith(":1:1: envelope_invalid: the attribute type"))
+      << "what is missing is missing in the whole";
   EXPECT_THAT(said_of(head + R"( "type": "peerwright.network.set.v1",
  "data": {"network": "n", "ipv4": "10.0.0.0/8", "reserved": ["10.0.0.1", "10.0.0.0/9"]}})"),
               StartsWith(":3:74: prefix_invalid: /reserved/1"));

@@ -14,8 +14,8 @@ class Rules : public FlowTest {
       provision(peer, {{"client_routes", {"10.200.0.0/16", "fd00:200::/64", "192.0.2.0/24", "198.51.100.0/24"}}});
       const json said = wait_said(installation, "peer.status", json{{"peer", peer}, {"delivery", "applied"}});
       addresses[peer] = said["addresses"];
-      clients.push_back(
-          std::make_unique<LabClient>(std::string("rules-") + peer, client_config(said, keys(peer).private_key)));
+      clients.push_back(std::make_unique<LabClient>(std::string("rules-") + (peer[1] == '1' ? "one" : "two"),
+                                                    client_config(said, keys(peer).private_key)));
     }
     // Each client has spoken, so the host knows where both are.
     for (const auto& client : clients) ASSERT_TRUE(client->pings("10.200.0.1"));

@@ -72,11 +72,10 @@ TEST_F(Secrets, AClientsFileIsBuiltFromItsStatusAloneAndPings) {
 
 TEST_F(Secrets, NothingIsMadeForWhoCannotReceiveIt) {
   expect(of_peer("provision", "P1", {{"server", "fra1"}, {"make_key", true}}), "rejected", "recipient_key_missing");
+  // Sealed to somebody else.
+  const std::string sealed = *seal_for(pair_of(recipient_private).public_key(), Secret(random_key()));
   expect(of_peer("provision", "P2",
-                 {{"server", "fra1"},
-                  {"public_key", keys("P2").public_key},
-                  {"preshared_key_sealed",
-                   "bm90IGEgYm94IGF0IGFsbCwgYnV0IGxvbmcgZW5vdWdoIHRvIGJlIG9uZSwgYWxtb3N0IHN1cmVseSB5ZXM="}}),
+                 {{"server", "fra1"}, {"public_key", keys("P2").public_key}, {"preshared_key_sealed", sealed}}),
          "rejected", "sealed_value_unreadable");
 }
 

@@ -80,6 +80,41 @@ TEST_F(PushScript, ARefusedFirewallLeavesTheOldOne) {
   EXPECT_EQ(lab_.wg_show("peers"), "");  // no peer comes without its rules
 }
 
+TEST_F(PushScript, ARefusedFirewallKeepsNoRemovalBack) {
+  const auto gone = peer({"10.0.0.2/32"}), stays = peer({"10.0.0.3/32"}), comes = peer({"10.0.0.4/32"});
+  auto keys = wireguard::generate_key_pair();
+  secrets_.emplace_back(keys.private_key.reveal());
+  std::int64_t number = 0;
+  for (const std::string shim : {"exit 1", "[ \"$1\" != list ] || exit 1\nexec /usr/sbin/nft \"$@\""}) {
+    ASSERT_TRUE(push(plan({}, {&gone, &stays}), ++number));
+    lab_.add_shim("nft", "echo 'Operation not permitted (you must be root)' >&2\n" + shim + "\n");
+    auto what = plan({gone.public_key}, {&comes});
+    what.firewall = forbidding({"192.0.2.0/24"});
+    what.interface_key = keys.private_key.clone();
+    const bool only_list = shim != "exit 1";
+    if (only_list) what = plan({gone.public_key}, {});
+    if (only_list) what.firewall = "";
+    EXPECT_EQ(code(push(what, ++number)), "nft_refused") << last_.out;
+    EXPECT_EQ(lab_.wg_show("peers"), stays.public_key + "\n");
+    EXPECT_THAT(read_file(lab_.config()), Not(HasSubstr(gone.public_key)));
+    EXPECT_THAT(read_file(lab_.config()), HasSubstr(stays.public_key));
+    EXPECT_THAT(read_file(lab_.config()), Not(HasSubstr(comes.public_key)));
+    EXPECT_THAT(read_file(lab_.config()), HasSubstr(lab_.private_key()));
+
+    // Nothing that carries no firewall cares; of what stands there nothing is known.
+    const auto next = plan({stays.public_key}, {&comes});
+    auto got = push(next, ++number);
+    expect_proven(next, got);
+    EXPECT_EQ(got->firewall_loaded, wireguard::kUnreadableHash);
+    got = read({&comes}, ++number);
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(got->firewall_state, wireguard::kUnreadableHash);
+    EXPECT_FALSE(proves_firewall(loading(""), *got));
+    lab_.remove_shims();
+    ASSERT_TRUE(push(plan({comes.public_key}, {}), ++number));
+  }
+}
+
 TEST_F(PushScript, TellsAFirewallThatWasChangedByHand) {
   const auto what = loading(forbidding({"192.0.2.0/24"}));
   const auto fresh = push(what, 1);

@@ -72,17 +72,107 @@ TEST_F(Walls, WhatAHostRefusesForEverIsSetAsideWithThoseWhoNeedIt) {
   EXPECT_EQ(1, host().firewalls);  // not told again and again
   EXPECT_TRUE(applied("q") && applied("r"));
   EXPECT_FALSE(applied("p"));
+  EXPECT_FALSE(host().peers.contains(key_of("p")));  // a garden that cannot stand is a cut
   EXPECT_EQ("failed", said_of("p")["delivery"]);
   EXPECT_EQ("nft_refused", of_delivery("error_code"));
   EXPECT_EQ("f", of_delivery("due"));
+  EXPECT_EQ("", of_delivery("urgent_since"));
 
   host().refuses_firewall = false;  // another text is tried
   wall("r");
   settle();
   EXPECT_TRUE(applied("p") && applied("r"));
   EXPECT_TRUE(host_has(address));
+  EXPECT_TRUE(host().peers.contains(key_of("p")));
   EXPECT_EQ("", of_delivery("error_code"));
   EXPECT_EQ("", of_delivery("firewall_refused"));
+}
+
+TEST_F(Walls, WhoIsWalledOutComesBackOnceTheRefusedFirewallCanStand) {
+  wall("p");
+  settle();
+  host().refuses_firewall = true;
+  wall("q");  // p was applied in the garden that stood
+  settle();
+  EXPECT_TRUE(host().peers.empty());
+  EXPECT_EQ("failed", said_of("p")["delivery"]);
+  // Somebody puts the key back: it goes again.
+  host().peers[key_of("p")].peer.public_key = key_of("p");
+  db.execute("UPDATE deliveries SET in_doubt = true, due = true");
+  settle();
+  EXPECT_TRUE(host().peers.empty());
+
+  host().refuses_firewall = false;
+  EXPECT_EQ(0, full.retry_set_aside().value());  // not so soon
+  db.execute("UPDATE deliveries SET firewall_refused = regexp_replace(firewall_refused, '[0-9]+$', '0')");
+  EXPECT_EQ(1, full.retry_set_aside().value());
+  settle();
+  EXPECT_EQ(2U, host().peers.size());
+  EXPECT_TRUE(applied("p") && applied("q"));
+  EXPECT_TRUE(walled_in("192.0.2.80"));
+  EXPECT_EQ(0, full.retry_set_aside().value());
+}
+
+TEST_F(Walls, ARefusalIsForgottenWithTheGarden) {
+  host().refuses_firewall = true;
+  wall("p");
+  settle();
+  EXPECT_NE("", of_delivery("firewall_refused"));
+  wall("p", false);
+  settle();
+  EXPECT_TRUE(applied("p"));
+  EXPECT_TRUE(host().peers.contains(key_of("p")));
+  EXPECT_EQ("", of_delivery("firewall_refused"));
+}
+
+TEST_F(Walls, AfterAFailureTheFirewallGoesAlone) {
+  wall("p");
+  execute({provision("r")});
+  const auto lost = next();
+  EXPECT_FALSE(lost.plan.peers.empty());
+  ASSERT_TRUE(full.fail(me, lost, {"prefix_taken_on_host", "a stranger has it", "", Retry::never},
+                        std::chrono::milliseconds(0), {})
+                  .has_value());
+  done(next());  // the reading
+  const auto push = next();
+  EXPECT_TRUE(push.plan.firewall.has_value());
+  EXPECT_TRUE(push.plan.peers.empty());
+  done(push);
+  EXPECT_TRUE(applied("p"));
+  settle();
+  EXPECT_TRUE(applied("r"));
+}
+
+TEST_F(Walls, NftThatTellsNothingMattersWhereAFirewallIsWanted) {
+  host().nft_tells = false;
+  db.execute("UPDATE deliveries SET in_doubt = true");
+  execute({provision("r")});
+  EXPECT_EQ(2, settle());
+  EXPECT_TRUE(applied("r"));
+  EXPECT_EQ(0, host().firewalls);
+  host().nft_tells = true;
+  wall("p");
+  settle();
+  EXPECT_TRUE(applied("p"));
+  host().nft_tells = false;
+  db.execute("UPDATE deliveries SET in_doubt = true, due = true");
+  done(next());
+  EXPECT_EQ("f", of_delivery("firewall_known"));
+  EXPECT_FALSE(applied("p"));
+  EXPECT_TRUE(applied("r"));
+}
+
+TEST_F(Walls, ARuleNamesNobodysAddressThatIsNotHeldAnyMore) {
+  db.execute(
+      "INSERT INTO access_rules (tenant_id, name, active, source_peer_id, dest_port, dest_protocol, action) "
+      "SELECT tenant_id, 'web', true, id, 8443, 'tcp', 'allow' FROM peers WHERE name = 'p'");
+  make_due("srv");
+  settle();
+  EXPECT_TRUE(walled_in("8443"));
+  execute({peer_event("revoke", "acme", "p")});
+  const auto push = next();
+  ASSERT_TRUE(push.plan.firewall.has_value());
+  EXPECT_EQ(std::string::npos, push.plan.firewall->find("8443"));
 }
 
 TEST_F(Walls, AReadingThatShowsAnotherFirewallMakesItDue) {

@@ -46,6 +46,18 @@ TEST_F(Full, APresharedKeyGoesToTheHostAndIsNeverSaidInTheClear) {
   EXPECT_TRUE(applied("p"));
 }
 
+TEST_F(Full, APresharedKeyThatSomebodySentIsNotSaidBack) {
+  establish("srv");
+  execute({provision("p")});
+  give_recipient_key();
+  const std::string key = give_preshared_key("p");
+  change("p", "preshared_key_sealed = 'sent:' || preshared_key_sealed");
+  settle();
+  EXPECT_EQ(key, hosts["srv"].peers[key_of("p")].preshared_key);
+  EXPECT_TRUE(applied("p"));
+  EXPECT_FALSE(said_of("p")["client"].contains("preshared_key_sealed"));
+}
+
 TEST_F(Full, APresharedKeyThatTheHostChangedIsNotApplied) {
   establish("srv");
   execute({provision("p")});

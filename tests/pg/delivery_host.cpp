@@ -74,6 +74,7 @@ Result<wireguard::HostAnswer> FullHost::run(const store::PlannedPush& push) {
   answer.firewall_loaded = answer.firewall_file = wireguard::firewall_hash(firewall);
   const char* state = changed_by_hand ? "with a rule of somebody's " : "as nft shows ";
   if (!firewall.empty()) answer.firewall_state = sha256_hex(state + firewall);
+  if (!nft_tells) answer.firewall_loaded = answer.firewall_state = wireguard::kUnreadableHash;
   return answer;
 }
 

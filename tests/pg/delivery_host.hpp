@@ -27,6 +27,7 @@ class FullHost {
   bool changed_by_hand = false;  // the table, whose mark stayed
   bool refuses_firewall = false;
   bool ignores_firewall = false;  // answers, but has it not
+  bool nft_tells = true;
   bool ignores_key = false;
   int runs = 0;
   int firewalls = 0;  // that it was told

@@ -104,7 +104,7 @@ TEST_F(Nodes, AnEndpointThatNamesNothingIsTriedAgainAndTheNodeComesWithoutIt) {
   EXPECT_EQ("t", of_link("east", "resolve"));
   EXPECT_EQ("", host().peers[node].endpoint);
   EXPECT_EQ("f", of_delivery("due"));  // not at once
-  EXPECT_EQ(1, full.retry_names().value());
+  EXPECT_EQ(1, full.retry_set_aside().value());
   auto again = next();
   ASSERT_EQ(1U, again.plan.peers.size());
   again.plan.peers[0].endpoint = "192.0.2.44:51820";
@@ -112,7 +112,7 @@ TEST_F(Nodes, AnEndpointThatNamesNothingIsTriedAgainAndTheNodeComesWithoutIt) {
   EXPECT_EQ("f", of_link("east", "resolve"));
   EXPECT_EQ("192.0.2.44:51820", of_link("east", "resolved"));
   EXPECT_EQ("192.0.2.44:51820", host().peers[node].endpoint);
-  EXPECT_EQ(0, full.retry_names().value());
+  EXPECT_EQ(0, full.retry_set_aside().value());
 }
 
 TEST_F(Nodes, ANodeThatTheHostRefusesIsSetAsideUntilItChanges) {

@@ -312,7 +312,7 @@ TEST_F(Delivery, aPeerThatTheHostRefusesIsSetAsideAndItsNeighboursGoOn) {
   execute({provision("gone"), provision("bad"), provision("good")});
   const auto push = planned(delivery, me);
   const Error why{"prefix_taken_on_host", "a stranger has it", "", Retry::never};
-  ASSERT_TRUE(delivery.fail(me, push.server.id, why, std::chrono::milliseconds(0), key_of("bad")).has_value());
+  ASSERT_TRUE(delivery.fail(me, push, why, std::chrono::milliseconds(0), {key_of("bad"), false}).has_value());
   execute({peer_event("suspend", "acme", "gone")});
   deliver(delivery, me, host);
   EXPECT_EQ(std::set<std::string>{key_of("good")}, host.keys());

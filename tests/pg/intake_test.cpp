@@ -1,5 +1,7 @@
 #include <future>
+#include <new>
 
+#include "../src/store/db.hpp"
 #include "store_support.hpp"
 
 // Intake's safeguards (docs/model), one test each, on two stores where two workers are needed.
@@ -17,6 +19,12 @@ class Intake : public StoreTest {
   }
   std::int64_t position(int partition) {
     return db.number("SELECT next_offset FROM intake WHERE partition = " + std::to_string(partition));
+  }
+  static nlohmann::json of(const char* server, const char* range) {
+    return {{"server", server}, {"allowed_ips", {range}}};
+  }
+  static TestEvent mesh(const nlohmann::json& members) {
+    return event("mesh.set", {{"mesh", "m"}, {"members", members}}, "mesh/m");
   }
   store::IntakeStore rival;
 };
@@ -157,6 +165,72 @@ TEST_F(Intake, reloadTurnsAKeyThatWasJustTakenIntoARejection) {
   ASSERT_TRUE(anew.has_value()) << anew.error().message;
   EXPECT_EQ((Decision{"rejected", "key_unavailable"}), decision(event));
   EXPECT_EQ(0, db.number("SELECT count(*) FROM dead_letters"));
+}
+
+// The look finds whom a rule names; another may be named by the time that it is locked.
+TEST_F(Intake, reloadWhereARuleNamesAnotherPeerOnceItIsLocked) {
+  const auto rule = [](const char* peer) {
+    return event("rule.set", {{"tenant", "acme"}, {"rule", "r"}, {"source_peer", peer}, {"action", "deny"}}, "acme");
+  };
+  execute({provision("p"), provision("q"), rule("p")});
+  const TestEvent removed = event("rule.remove", {{"tenant", "acme"}, {"rule", "r"}}, "acme");
+  const Message& message = log.append(removed, 1);
+  Other other(db);
+  other.execute("UPDATE access_rules SET source_peer_id = (SELECT id FROM peers WHERE name = 'q')");
+  auto waiting = in_background({&message});
+  ASSERT_TRUE(waiting_for_locks());
+  other.commit();
+  const auto first = waiting.get();
+  ASSERT_FALSE(first.has_value());
+  EXPECT_EQ("db_conflict", first.error().code);
+  ASSERT_TRUE(execute(rival, {&message}).has_value());
+  EXPECT_EQ(kAccepted, decision(removed));
+}
+
+TEST_F(Intake, reloadWhereAMeshHasAnotherMemberOnceItIsLocked) {
+  for (const char* name : {"two", "three"}) {
+    const std::string net = name == std::string("two") ? "10.201.0" : "10.202.0";
+    register_server(name, {{"ipv4", net + ".0/24"}, {"ipv6", nullptr}, {"reserved", {net + ".1"}}});
+  }
+  const TestEvent first_word = mesh({of("srv", "172.20.0.0/24"), of("two", "172.21.0.0/24")});
+  execute({first_word});
+  ASSERT_EQ(kAccepted, decision(first_word));
+  const TestEvent again = mesh({of("srv", "172.20.0.0/24"), of("two", "172.21.0.0/24")});
+  const Message& message = log.append(again, 1);
+  Other other(db);
+  other.execute(R"(UPDATE meshes SET members = (members::jsonb || '[{"name": "three", "managed": true}]')::text)");
+  auto waiting = in_background({&message});
+  ASSERT_TRUE(waiting_for_locks());
+  other.commit();
+  const auto refused = waiting.get();
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ("db_conflict", refused.error().code);
+  ASSERT_TRUE(execute(rival, {&message}).has_value());  // finds the member, which has no entry yet
+  EXPECT_EQ(kAccepted, decision(again));
+}
+
+// A node's key stands in no table of peers: whoever gives a key to a peer meanwhile has to be waited for.
+TEST_F(Intake, keysOfNodesWaitForWhoeverGivesAKey) {
+  const TestEvent named =
+      mesh({of("srv", "172.20.0.0/24"),
+            {{"name", "office"}, {"public_key", key_pair()}, {"allowed_ips", {"192.168.77.0/24"}}}});
+  const Message& message = log.append(named, 1);
+  Other other(db);
+  other.execute("LOCK TABLE used_keys IN ROW SHARE MODE");
+  auto waiting = in_background({&message});
+  EXPECT_TRUE(waiting_for_locks());
+  other.commit();
+  const auto report = waiting.get();
+  ASSERT_TRUE(report.has_value()) << report.error().message;
+  EXPECT_EQ(kAccepted, decision(named));
+}
+
+TEST_F(Intake, exhaustedMemoryIsNoMessagesFault) {
+  store::Db own(db.database(), "test");
+  const auto failed = own.transact([](store::Tx&) -> Result<void> { throw std::bad_alloc(); });
+  ASSERT_FALSE(failed.has_value());
+  EXPECT_EQ("db_overloaded", failed.error().code);
+  EXPECT_EQ(Retry::later, failed.error().retry);
 }
 
 TEST_F(Intake, perOwnerAPaymentLiftsNoAbuseBlock) {

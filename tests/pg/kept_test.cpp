@@ -1,3 +1,4 @@
+#include "../src/worker/bindings.hpp"
 #include "store_support.hpp"
 
 // Events that this version does not know: kept in their place, and executed with it once a version does.
@@ -108,6 +109,45 @@ TEST_F(Kept, aReplayThatIsRepeatedChangesNothing) {
   replay(message);
   replay(message);
   EXPECT_EQ(1, of_peer("p", "version"));
+}
+
+// Whose source may not speak of a tenant keeps nobody of it waiting, but stays for whoever looks.
+TEST_F(Kept, whatComesFromASourceThatIsNotBoundKeepsNobodyWaiting) {
+  const Message& forged = log.append(unknown("p"));
+  auto batch = Log::batch({&forged});
+  batch[0].blocks = false;
+  ASSERT_TRUE(intake.execute(batch, Log::cursors({&forged})).has_value());
+  EXPECT_EQ("t f", db.value("SELECT left(kept::text, 1) || ' ' || left(blocks::text, 1) FROM dead_letters"));
+  execute({unknown("q")});  // the same from one that may
+  execute({provision("p"), provision("q")});
+  EXPECT_EQ("active", entitlement("p"));
+  EXPECT_EQ("unknown_type:open unknown_type:open waits_for_kept:open", states());
+}
+
+TEST_F(Kept, onlyABindingMakesOthersWait) {
+  const std::vector<SourceBinding> bindings = {{"billing", {}, {"*"}, {"*"}},
+                                               {"reseller", {"events"}, {"globex", "globex-*"}, {"peer.*"}}};
+  const auto may = [&](const char* source, const char* tenant, const char* topic = "events") {
+    return worker::may_block(bindings, topic, source, tenant);
+  };
+  EXPECT_TRUE(may("billing", "acme"));
+  EXPECT_TRUE(may("billing", ""));
+  EXPECT_TRUE(may("reseller", "globex"));
+  EXPECT_TRUE(may("reseller", "globex-2"));
+  EXPECT_FALSE(may("reseller", "globex", "other"));
+  EXPECT_FALSE(may("reseller", "acme"));
+  EXPECT_FALSE(may("reseller", ""));  // it may be anybody's
+  EXPECT_FALSE(may("stranger", "acme"));
+  EXPECT_TRUE(may("", "acme"));  // nobody can say whose it is
+}
+
+// A line of one that nobody asks for cannot even be read: its time is no number.
+TEST_F(Kept, aBatchAsksForItsOwnSubjectsAlone) {
+  execute({unknown("p"), unknown("other")});
+  db.execute("UPDATE dead_letters SET broker_time = 'infinity' WHERE subjects[1] = 'peer/other'");
+  execute({provision("q"), provision("p")}, 1);
+  EXPECT_EQ("active", entitlement("q"));
+  EXPECT_EQ(1, db.number("SELECT count(*) FROM dead_letters WHERE code = 'waits_for_kept'"));
 }
 
 }  // namespace

@@ -139,6 +139,112 @@ TEST_F(Language, whoHeldAnAddressWhenIsOneQuery) {
   EXPECT_EQ(11, db.number("SELECT count(*) FROM address_periods WHERE until_at IS NULL"));
 }
 
+TEST_F(Language, anAddressThatAPeerHoldsIsNeitherOfferedNorFreed) {
+  register_server("srv", {{"ipv4", "10.200.0.0/29"}, {"ipv6", nullptr}});
+  execute({provision("a"), provision("b"), provision("c"), provision("d"), provision("e")});
+  EXPECT_EQ(5, db.number("SELECT count(*) FROM peers WHERE address_offset IS NOT NULL"));
+  db.execute(
+      "INSERT INTO network_free (network_id, address_offset, available_at) "
+      "SELECT network_id, address_offset, now() - interval '1 day' FROM peers WHERE name = 'b'");
+  const TestEvent one_more = provision("f");
+  execute({one_more});
+  EXPECT_EQ("rejected", decision(one_more).first);
+  EXPECT_EQ("", db.value("SELECT host(wg_get_next_available_ip('10.200.0.0/29'))"));
+  db.execute("DELETE FROM network_free");
+  execute({peer_event("suspend", "acme", "a")});
+  db.execute(
+      "UPDATE removals d SET network_id = p.network_id, address_offset = p.address_offset FROM peers p "
+      "WHERE p.name = 'b'");
+  execute({peer_event("resume", "acme", "a")});
+  EXPECT_EQ(0, db.number("SELECT count(*) FROM removals"));
+  EXPECT_EQ(0, db.number("SELECT count(*) FROM network_free"));
+  EXPECT_EQ(5, db.number("SELECT count(*) FROM address_periods WHERE until_at IS NULL"));
+}
+
+TEST_F(Language, anAddressThatIsReplacedOnARemovalEndsItsPeriod) {
+  register_server();
+  register_server("two", {{"ipv4", "10.201.0.0/24"}, {"ipv6", nullptr}, {"reserved", {"10.201.0.1"}}});
+  execute({provision("p")});
+  execute({peer_event("suspend", "acme", "p")});
+  db.execute("UPDATE removals d SET network_id = p.network_id, address_offset = 99 FROM peers p");
+  db.execute("INSERT INTO address_periods (network_id, address_offset, peer_id) SELECT network_id, 99, id FROM peers");
+  const TestEvent moved = event("peer.move", {{"tenant", "acme"}, {"peer", "p"}, {"server", "two"}}, "acme/p");
+  execute({moved});
+  ASSERT_EQ("accepted", decision(moved).first) << decision(moved).second;
+  EXPECT_EQ(
+      2, db.number("SELECT address_offset FROM removals d JOIN servers s ON s.id = d.server_id WHERE s.name = 'srv'"));
+  EXPECT_EQ(99, db.number("SELECT address_offset FROM network_free"));
+  EXPECT_EQ(0, db.number("SELECT count(*) FROM address_periods WHERE address_offset = 99 AND until_at IS NULL"));
+}
+
+// The others' firewalls name a ruled peer by its address.
+TEST_F(Language, aRuledPeerThatMovesOrGoesReachesTheServersOfItsTenant) {
+  register_server();
+  register_server("two", {{"ipv4", "10.201.0.0/24"}, {"ipv6", nullptr}, {"reserved", {"10.201.0.1"}}});
+  const auto waiting = [&] { return db.number("SELECT count(*) FROM wider_fan_outs WHERE kind = 'tenant'"); };
+  execute({provision("p"), provision("q", {}, "two"), provision("r", {}, "two")});
+  const TestEvent rule =
+      event("rule.set", {{"tenant", "acme"}, {"rule", "r"}, {"dest_peer", "p"}, {"action", "deny"}}, "acme");
+  execute({rule});
+  ASSERT_EQ("accepted", decision(rule).first) << decision(rule).second;
+  sweep_all();
+  execute({peer_event("revoke", "acme", "r"), peer_event("suspend", "acme", "p")});
+  EXPECT_EQ(0, waiting());
+  const TestEvent moved = event("peer.move", {{"tenant", "acme"}, {"peer", "p"}, {"server", "two"}}, "acme/p");
+  EXPECT_TRUE(execute({moved}).sweep);
+  ASSERT_EQ("accepted", decision(moved).first) << decision(moved).second;
+  EXPECT_EQ(1, waiting());
+  sweep_all();
+  const std::string generation = "SELECT generation FROM servers WHERE name = 'two'";
+  const std::int64_t before = db.number(generation);
+  execute({peer_event("revoke", "acme", "p")});
+  EXPECT_EQ(1, waiting());
+  sweep_all();
+  EXPECT_LT(before, db.number(generation));
+}
+
+TEST_F(Language, aTenantThatMerelyCountsSaysNothing) {
+  register_server();
+  execute(
+      {event("tenant.set",
+             {{"tenant", "acme"}, {"mass_suspension", {{"limit", 9}, {"window_seconds", 3600}, {"action", "alert"}}}},
+             "acme"),
+       provision("p")});
+  const auto said = [&] {
+    return db.number("SELECT count(*) FROM outbox WHERE ce_type LIKE 'peerwright.tenant.status.%'");
+  };
+  EXPECT_EQ(1, said());
+  const TestEvent again = peer_event("suspend", "acme", "p").from("security");
+  execute({peer_event("suspend", "acme", "p"), again});
+  EXPECT_EQ("unchanged", decision(again).first);
+  EXPECT_EQ(1, said());
+}
+
+// Views show what they show to whoever may read them, and the functions work with the caller's own rights.
+TEST_F(Language, rolesHaveTheRightsThatTheyWereGiven) {
+  register_server();
+  execute({provision("p"), peer_event("suspend", "acme", "named")});
+  const std::string peer = db.value("SELECT id FROM peers WHERE name = 'named'");
+  const std::string reader = "reader_" + me.substr(0, 8), writer = "writer_" + me.substr(0, 8);
+  const std::string allocate = "SELECT wg_allocate_ip(" + peer + ", '10.200.0.0/16')";
+  Other other(db);  // rolls back: the roles are never there for anybody else
+  other.execute("CREATE ROLE " + reader + "; CREATE ROLE " + writer);
+  other.execute("GRANT SELECT ON wireguard_server_stats, wireguard_peers, wg_ip_pool TO " + reader);
+  other.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + writer);
+  other.execute("SET LOCAL ROLE " + reader);
+  EXPECT_EQ(1, other.execute("SELECT active_peers FROM wireguard_server_stats")[0][0].as<int>());
+  EXPECT_FALSE(other.execute("SELECT is_online FROM wireguard_peers")[0][0].as<bool>());
+  // Nobody's clock stands before the installation's.
+  other.execute("RESET ROLE");
+  const std::string clock = "SELECT clock_now() - now() < interval '1 hour'";
+  other.execute("CREATE TEMP TABLE installation AS SELECT interval '1 day' AS clock_offset");
+  EXPECT_TRUE(other.execute(clock)[0][0].as<bool>());
+  other.execute("DROP TABLE pg_temp.installation; SET LOCAL ROLE " + writer);
+  EXPECT_EQ("10.200.0.3", other.execute(allocate)[0][0].as<std::string>());
+  other.execute("RESET ROLE; SET LOCAL ROLE " + reader);
+  EXPECT_THROW(other.execute(allocate), pqxx::insufficient_privilege);
+}
+
 TEST_F(Language, prefixesBehindPeersNeverOverlapOnAServer) {
   register_server();
   TestEvent first = provision("p");

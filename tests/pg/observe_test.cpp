@@ -327,6 +327,17 @@ TEST_F(Observe, AKeyThatHasToBeOffGoesAgain) {
   EXPECT_EQ(json::object(), drift());
 }
 
+TEST_F(Observe, AKeyThatHasToBeOffGoesWhateverThePolicySays) {
+  db.execute("UPDATE servers SET drift_policy = 'report'");
+  execute({peer_event("suspend", "acme", "p")});
+  const auto before = host().peers;
+  settle();
+  host().peers = before;
+  EXPECT_TRUE(look().due);
+  settle();
+  EXPECT_FALSE(host().peers.contains(key_of("p")));
+}
+
 TEST_F(Observe, ThePolicyMayBeOnlyToReport) {
   db.execute("UPDATE servers SET drift_policy = 'report'");
   host().peers.erase(key_of("p"));

@@ -110,6 +110,36 @@ TEST_F(Timers, aDeadLetterThatCannotBeReadBlocksTheTenantOfItsKeyOrEverybody) {
   EXPECT_EQ(1U, run_timers());
 }
 
+// A peer's name alone says nothing: the tenant stands in the key, or it may be anybody's.
+TEST_F(Timers, aDeadLetterWithoutATenantBlocksThatOfItsKeyOrEverybody) {
+  reserve("p");
+  const Message& of_another = log.append_text(R"({"peer":"p"})", 2, "globex/p");
+  const Message& of_server = log.append_text(R"({"server":"srv"})", 2);
+  ASSERT_TRUE(StoreTest::execute(intake, {&of_another, &of_server}).has_value());
+  EXPECT_EQ("globex", db.value("SELECT tenant FROM dead_letters WHERE subjects = '{peer/p}'"));
+  const Message& of_mine = log.append_text(R"({"peer":"p"})", 2, "acme/p");
+  ASSERT_TRUE(StoreTest::execute(intake, {&of_mine}).has_value());
+  caught_up();
+  EXPECT_EQ(0U, run_timers());
+  db.execute("UPDATE dead_letters SET state = 'discarded' WHERE tenant = 'acme'");
+  const Message& of_anybody = log.append_text(R"({"peer":"other"})", 2);
+  ASSERT_TRUE(StoreTest::execute(intake, {&of_anybody}).has_value());
+  caught_up();
+  EXPECT_EQ(0U, run_timers());
+  db.execute("UPDATE dead_letters SET blocks = false WHERE tenant = '' AND subjects = '{}'");
+  EXPECT_EQ(1U, run_timers());
+}
+
+TEST_F(Timers, aDeadLetterThatMayNotBlockIsWaitedForByNobody) {
+  reserve("p");
+  const Message& forged = log.append_text(R"({"tenant":"acme","peer":"p"})", 2);
+  auto batch = Log::batch({&forged});
+  batch[0].blocks = false;
+  ASSERT_TRUE(intake.execute(batch, Log::cursors({&forged})).has_value());
+  caught_up();
+  EXPECT_EQ(1U, run_timers());
+}
+
 // The row decides: whoever has its lock first.
 TEST_F(Timers, aKeyThatArrivesAtTheMomentOfExpiryGetsItsPlaceOrARefusal) {
   reserve("p", seconds(1));

@@ -66,7 +66,7 @@ Codes codes_of_sources() {
     // Refusals and complaints that are passed on as codes alone.
     collect(text, "unexpected<const char\\*>\\(" + kCode, codes);
     collect(text, "\\bcomplaint = " + kCode, codes);
-    collect(text, "\\bpark\\([^;]*, " + kCode + "\\)", codes);
+    collect(text, "\\bpark\\([^;]*, " + kCode + "[,)]", codes);
     collect_braces(text, codes);
     if (entry.path().filename().string().starts_with("config")) collect_problems(text, codes);
   }

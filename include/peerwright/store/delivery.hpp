@@ -26,7 +26,7 @@ struct DeliveryLimits {
 // The firewall that a server is to have, as it was wanted when a push was planned.
 struct PlannedFirewall {
   std::string hash;          // of the text; empty: no table is wanted
-  std::string refused_code;  // why the host refuses this very text for ever; empty: it does not
+  std::string refused_code;  // why the host refuses this very text; empty: it does not
   bool carried = false;      // whether the push carries it
   bool operator==(const PlannedFirewall&) const = default;
 };
@@ -108,15 +108,18 @@ class DeliveryStore {
                           std::chrono::milliseconds retry_in = std::chrono::milliseconds(0));
 
   // Notes a failure and when to try again, and releases the server. Nothing is said of the host: the doubt stands.
-  // `blamed`: what the host refuses for ever; it is set aside until it changes. With a firewall set aside, removals and
-  // peers outside of a walled garden go on.
+  // `blamed`: what the host refuses for ever; it is set aside until it changes (a firewall: for some minutes at most),
+  // unless it has changed since the plan. With a firewall set aside, removals and peers outside of a walled garden go
+  // on, and those inside are taken off the host: a garden that cannot stand is a cut. After another worker has taken
+  // the server over, nothing is noted.
   Result<void> fail(const std::string& worker_id, const PlannedPush& push, const Error& why,
                     std::chrono::milliseconds retry_in, const Blamed& blamed);
   Result<void> fail(const std::string& worker_id, domain::Id server_id, const Error& why,
-                    std::chrono::milliseconds retry_in, const std::string& blamed_key = {});
+                    std::chrono::milliseconds retry_in);
 
-  // Servers on which a node's endpoint is to be resolved again become due. How many.
-  Result<int> retry_names();
+  // Servers become due on which the endpoint of a node or peer is to be resolved again, or a firewall that was refused
+  // some minutes ago is to be tried again. How many.
+  Result<int> retry_set_aside();
 
  private:
   struct Impl;

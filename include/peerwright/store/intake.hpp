@@ -27,6 +27,8 @@ struct Arrival {
   events::RawMessage raw;
   std::optional<events::Event> event;  // nullopt: a dead letter, for the reason in `refusal`
   Error refusal;
+  bool blocks =
+      true;  // where it cannot be executed, those whom it concerns wait; false: its source may not speak of them
   domain::Prepared prepared;                // secrets that were made or opened for it, sealed for the database
   std::optional<domain::Decision> verdict;  // decided already, without a look at the database: the source is not bound
 };
@@ -121,6 +123,10 @@ class IntakeStore {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// The tenant that a message concerns which cannot be decoded, as far as it or its key shows one; "": something that
+// belongs to no tenant, or nobody knows whom.
+std::string concerned_tenant(const events::RawMessage& raw, std::string_view key);
 
 // SHA-256 (32 bytes) of key, headers and payload: by which a message is known again.
 std::string message_hash(std::string_view key, const events::RawMessage& raw);

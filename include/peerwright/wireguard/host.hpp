@@ -54,7 +54,8 @@ struct PushPlan {
   // Keys whose preshared keys the answer's hashes cover, besides those of `peers`: for a reading, all that are wanted
   // there; empty for a push.
   std::vector<std::string> hashed_keys;
-  // These two are for a push; a reading changes neither. A push that nft refuses has done its removals, and no more.
+  // These two are for a push; a reading changes neither. A push whose firewall is refused has done its removals
+  // and saved them, and no more.
   // The table that is to be loaded and saved (render_firewall); "": it is to be gone; nullopt: left as it is.
   std::optional<std::string> firewall{};
   // A new private key for the interface, base64, which also goes into the saved file's [Interface]; empty: none. A host
@@ -76,6 +77,7 @@ struct HostPeer {
   bool operator==(const HostPeer&) const = default;
 };
 
+inline constexpr std::string_view kUnreadableHash = "?";
 struct HostAnswer {
   std::string interface_key;  // public key of the interface; empty: it has none
   std::int64_t push_number = 0;
@@ -89,6 +91,7 @@ struct HostAnswer {
   std::string file_interface_key;  // public key of the PrivateKey in the saved file; empty: it has none, or no key
   // Of the interface's own nftables table, all SHA-256 in hexadecimal. The first and the last are firewall_hash() of
   // the text in question.
+  // Where nft does not tell, the first two are kUnreadableHash, which equals nothing.
   std::string firewall_loaded;  // that the loaded table carries; empty: there is no table, or one that carries none
   std::string firewall_state;   // of what `nft list table` shows, for drift; empty: there is no table
   std::string firewall_file;    // of the saved text; empty: none is saved

@@ -44,30 +44,41 @@ wg_failed() { # COMMAND, whose standard error is in $work/err
 nft_failed() { # COMMAND, whose standard error is in $work/err
   case $(cat "$work/err") in
     '' | *Killed* | *Terminated*) fail host_storage_failed "nft $1 was cut short" ;;
-    *) fail nft_refused "$1: $(sed -n 1p "$work/err")" ;;
+    *) refuse_firewall nft_refused "$1: $(sed -n 1p "$work/err")" ;;
   esac
 }
 
-# The loaded table goes into $work/table; nothing where there is none, no nft, or a kernel that knows no tables.
+# The host does not take the firewall: nobody comes in and nothing else is changed, but what was removed is saved as
+# removed before the refusal is told.
+refuse_firewall() { # CODE DETAIL
+  refused=$1 refused_detail=$2 adds=0 new_key=''
+  : >"$work/key" || fail host_storage_failed "cannot write $work"
+}
+
+# The loaded table goes into $work/table; nothing where there is none, no nft, or a kernel that knows no tables. Fails
+# where that cannot be told.
 list_table() {
   : >"$work/table"
   command -v nft >/dev/null 2>&1 || return 0
   nft list table inet "$table" >"$work/table" 2>"$work/err" && return
   case $(cat "$work/err") in
     Error:*'No such file or directory'* | *' not supported'*) : >"$work/table" ;;
-    *) nft_failed list ;;
+    *) return 1 ;;
   esac
 }
 
 sha256() { sha256sum | sed 's/ .*//'; }
 mark() { sed -n '/^[[:space:]]*chain text_[0-9a-f]\{64\} /{s/^.*text_\([0-9a-f]*\) .*/\1/p;q;}'; } # the hash in a text
 
-# LOADED STATE FILE: the mark of the loaded table, the hash of how it is shown, and the hash of the saved text, which is
-# one without its mark if that is right.
+# LOADED STATE FILE: the mark of the loaded table, the hash of how it is shown ("?" both where nft does not tell), and the
+# hash of the saved text, which is one without its mark if that is right.
 firewall_hashes() {
   loaded='' state='' saved=''
-  list_table
-  [ ! -s "$work/table" ] || { loaded=$(mark <"$work/table") && state=$(sha256 <"$work/table"); } || return
+  if ! list_table; then
+    loaded='?' state='?'
+  elif [ -s "$work/table" ]; then
+    { loaded=$(mark <"$work/table") && state=$(sha256 <"$work/table"); } || return
+  fi
   if [ -e "$nft_file" ]; then
     saved=$(sed '/^[[:space:]]*chain text_/d' "$nft_file" | sha256)
     [ "$saved" = "$(mark <"$nft_file")" ] || saved=$(sha256 <"$nft_file")
@@ -140,9 +151,6 @@ awk '/^[ \t]*\[/ {
   fail host_config_missing "$config does not begin with its one [Interface]"
 [ -z "$new_key" ] || awk 'tolower($0) ~ /^[ \t]*privatekey[ \t]*=/ { found = 1 } END { exit !found }' "$config" ||
   fail host_config_missing "$config has no PrivateKey to be replaced"
-if [ -s "$work/nft" ] || { [ -n "$firewall_lines" ] && [ -e "$nft_file" ]; }; then
-  command -v nft >/dev/null 2>&1 || fail host_tool_missing nft
-fi
 
 # What both readers of the plan, an interface and a file share. entry() reads a line as wg(8) does: `name` in lower
 # case and `value`. shown() says whether a key is one that the answer shows. run_awk ends the subshell that it runs in.
@@ -200,17 +208,29 @@ if [ "$mode" = push ] && [ "$removals" -gt 0 ]; then
     xargs -n "$removal_words" wg set "$interface" 2>"$work/err" || wg_failed set
 fi
 # The firewall comes before the peers that it is about. nft takes a text as a whole or not at all.
-if [ "$mode" = push ] && [ -s "$work/nft" ]; then
-  nft -f "$work/nft" 2>"$work/err" || nft_failed -f
-  if ! cmp -s "$work/nft" "$nft_file"; then
-    { cat "$work/nft" >"$nft_file.new" && cmp -s "$work/nft" "$nft_file.new"; } ||
-      fail host_storage_failed "cannot write $nft_file.new"
-    replace "$nft_file"
+refused='' refused_detail=''
+if [ "$mode" = push ] && { [ -s "$work/nft" ] || { [ -n "$firewall_lines" ] && [ -e "$nft_file" ]; }; }; then
+  command -v nft >/dev/null 2>&1 || refuse_firewall host_tool_missing nft
+fi
+if [ -n "$refused" ] || [ "$mode" != push ]; then
+  :
+elif [ -s "$work/nft" ]; then
+  if nft -f "$work/nft" 2>"$work/err"; then
+    if ! cmp -s "$work/nft" "$nft_file"; then
+      { cat "$work/nft" >"$nft_file.new" && cmp -s "$work/nft" "$nft_file.new"; } ||
+        fail host_storage_failed "cannot write $nft_file.new"
+      replace "$nft_file"
+    fi
+  else
+    nft_failed -f
   fi
-elif [ "$mode" = push ] && [ -n "$firewall_lines" ]; then
-  list_table
-  [ ! -s "$work/table" ] || nft delete table inet "$table" 2>"$work/err" || nft_failed delete
-  if [ -e "$nft_file" ]; then
+elif [ -n "$firewall_lines" ]; then
+  if ! list_table; then
+    nft_failed list
+  elif [ -s "$work/table" ]; then
+    nft delete table inet "$table" 2>"$work/err" || nft_failed delete
+  fi
+  if [ -z "$refused" ] && [ -e "$nft_file" ]; then
     { rm -f "$nft_file" && sync "${nft_file%/*}/"; } || fail host_storage_failed "cannot remove $nft_file"
   fi
 fi
@@ -281,6 +301,7 @@ if [ "$mode" = push ] && ! cmp -s "$work/new" "$config"; then
   [ "$(wc -c <"$config.new")" -eq "$bytes" ] || fail host_storage_failed "$config.new was cut short"
   replace "$config"
 fi
+[ -z "$refused" ] || fail "$refused" "$refused_detail"
 
 # What the file now says of the same keys. A value that is none is answered as "?".
 files=$(run_awk '
@@ -310,6 +331,10 @@ files=$(run_awk '
 
 file_key=$(wg pubkey <"$work/file_key" 2>/dev/null) || file_key='(none)'
 firewall_hashes || fail host_storage_failed "cannot read $work"
+if [ "$mode" = push ] && [ -n "$firewall_lines" ] && [ "$loaded" = '?' ]; then
+  nft_failed list
+  fail "$refused" "$refused_detail"
+fi
 # shellcheck disable=SC2046 # six words: three times a hash and a name
 set -- $(sha256sum "$config" "$work/kernel_secrets" "$work/file_secrets")
 [ $# -eq 6 ] || fail host_storage_failed "cannot read $work"

@@ -50,9 +50,11 @@ DELETE FROM network_free f USING unnest($1::bigint[], $2::bigint[]) AS r(network
 WHERE f.network_id = r.network_id AND f.address_offset = r.address_offset;
 
 -- name: free_addresses
--- Nobody has them any more: their quarantine begins, and their period ends.
+-- Nobody has them any more: their quarantine begins, and their period ends. One that a peer holds is not free, whoever
+-- says so: it would be given out twice.
 WITH freed AS (
-  SELECT DISTINCT network_id, address_offset FROM unnest($1::bigint[], $2::bigint[]) AS r(network_id, address_offset)),
+  SELECT DISTINCT network_id, address_offset FROM unnest($1::bigint[], $2::bigint[]) AS r(network_id, address_offset)
+  WHERE NOT EXISTS (SELECT FROM peers p WHERE p.network_id = r.network_id AND p.address_offset = r.address_offset)),
 ended AS (
   UPDATE address_periods a SET until_at = greatest(clock_now(), a.from_at) FROM freed r
   WHERE a.network_id = r.network_id AND a.address_offset = r.address_offset AND a.until_at IS NULL)
@@ -181,37 +183,26 @@ SELECT l.server_id, p.prefix::inet, l.id FROM node_links l CROSS JOIN LATERAL un
 WHERE l.id = ANY ($1::bigint[]) AND l.wanted;
 
 -- name: store_removals_gone
--- A row has room for one address: where it has one already, that one's quarantine begins now.
+-- A row has room for one address: where it has one already, that one comes back now. Answers those.
 WITH replaced AS (
   SELECT d.network_id, d.address_offset
   FROM removals d JOIN unnest($1::bigint[], $2::text[], $4::bigint[], $5::bigint[])
     AS r(server_id, public_key, network_id, address_offset) USING (server_id, public_key)
   WHERE d.address_offset IS NOT NULL AND r.address_offset IS NOT NULL
     AND (d.network_id, d.address_offset) <> (r.network_id, r.address_offset)),
-freed AS (
-  INSERT INTO network_free (network_id, address_offset, available_at)
-  SELECT p.network_id, p.address_offset, clock_now() + n.quarantine_seconds * interval '1 second'
-  FROM replaced p JOIN networks n ON n.id = p.network_id
-  ON CONFLICT DO NOTHING)
+stored AS (
 INSERT INTO removals AS d (server_id, public_key, peer_id, network_id, address_offset)
 SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
 ON CONFLICT (server_id, public_key) DO UPDATE
 SET network_id = excluded.network_id, address_offset = excluded.address_offset
-WHERE excluded.address_offset IS NOT NULL;
+WHERE excluded.address_offset IS NOT NULL)
+SELECT network_id, address_offset FROM replaced;
 
 -- name: store_removals_wanted_again
--- An address that rode on such a row comes back by itself: its key gets other ones with the next push.
-WITH gone AS (
-  DELETE FROM removals d USING unnest($1::bigint[], $2::text[]) AS r(server_id, public_key)
-  WHERE d.server_id = r.server_id AND d.public_key = r.public_key
-  RETURNING d.network_id, d.address_offset),
-ended AS (
-  UPDATE address_periods a SET until_at = greatest(clock_now(), a.from_at) FROM gone g
-  WHERE a.network_id = g.network_id AND a.address_offset = g.address_offset AND a.until_at IS NULL)
-INSERT INTO network_free (network_id, address_offset, available_at)
-SELECT g.network_id, g.address_offset, clock_now() + n.quarantine_seconds * interval '1 second'
-FROM gone g JOIN networks n ON n.id = g.network_id
-ON CONFLICT DO NOTHING;
+-- An address that rode on such a row comes back by itself: its key gets other ones with the next push. Answers those.
+DELETE FROM removals d USING unnest($1::bigint[], $2::text[]) AS r(server_id, public_key)
+WHERE d.server_id = r.server_id AND d.public_key = r.public_key
+RETURNING d.network_id, d.address_offset;
 
 -- name: store_timers
 INSERT INTO timers AS t (kind, subject_id, owner, due_at)
@@ -226,6 +217,18 @@ WHERE t.kind = r.kind AND t.subject_id = r.subject_id AND t.owner = r.owner;
 -- name: store_used_keys
 INSERT INTO used_keys (public_key, peer_id) SELECT * FROM unnest($1::text[], $2::bigint[])
 ON CONFLICT (public_key) DO NOTHING;
+
+-- name: ruled_tenants
+-- Of peers that are about to be stored: the tenants with a rule that names one whose place or address changes.
+SELECT DISTINCT ON (p.tenant_id) p.tenant_id, r.cause
+FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[])
+  AS r(id, stage, server_id, network_id, address_offset, cause)
+JOIN peers p ON p.id = r.id
+WHERE (p.stage, p.server_id, p.network_id, p.address_offset) IS DISTINCT FROM
+      (r.stage, r.server_id, r.network_id, r.address_offset)
+  AND (EXISTS (SELECT FROM access_rules a WHERE a.source_peer_id = p.id AND a.active)
+       OR EXISTS (SELECT FROM access_rules a WHERE a.dest_peer_id = p.id AND a.active))
+ORDER BY p.tenant_id, p.id;
 
 -- name: store_fan_outs
 -- A newer word begins again with the first peer: what an older chunk did is computed anew from the holds.

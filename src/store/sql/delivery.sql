@@ -9,7 +9,8 @@ SET LOCAL synchronous_commit = off;
 
 -- name: delivery_claim
 -- Servers whose last attempt failed ($5) are claimed apart, so that dead hosts can be kept to a part of the threads. The
--- server's row is read without a lock, for nobody waits here; the plan looks at it again.
+-- server's row is read without a lock, for nobody waits here; the plan looks at it again. Among the failing it goes by the
+-- time of the next attempt: the old urgencies of dead hosts must not starve one that failed once.
 UPDATE deliveries d SET worker_id = $1::uuid
 WHERE server_id IN (
   SELECT c.server_id FROM deliveries c JOIN servers v ON v.id = c.server_id
@@ -21,16 +22,21 @@ WHERE server_id IN (
     AND (c.worker_id IS NULL OR c.worker_id = $1::uuid OR NOT EXISTS (
       SELECT FROM workers w
       WHERE w.id = c.worker_id AND w.heartbeat_at > clock_timestamp() - $3 * interval '1 millisecond'))
-  ORDER BY c.urgent_since NULLS LAST, c.due_since
+  ORDER BY CASE WHEN $5 THEN c.next_attempt_at END, c.urgent_since NULLS LAST, c.due_since
   LIMIT $2 FOR NO KEY UPDATE OF c SKIP LOCKED)
 RETURNING server_id;
 
 -- name: delivery_state
--- What a plan starts from, and whether there is anything of the rarer kinds: nodes, walled peers, rules.
+-- What a plan starts from, and whether there is anything of the rarer kinds: nodes, walled peers, rules. A refusal of the
+-- firewall stands for $3 seconds.
 SELECT d.in_doubt, d.urgent_since IS NOT NULL, d.attempts, (SELECT id FROM installation),
   coalesce((extract(epoch FROM d.urgent_since) * 1000000)::bigint, 0),
   coalesce((extract(epoch FROM clock_timestamp() - d.urgent_since) * 1000)::bigint, 0),
-  d.firewall_hash, d.firewall_known, d.firewall_refused,
+  d.firewall_hash, d.firewall_known,
+  CASE WHEN split_part(d.firewall_refused, ' ', 3) <> ''
+      AND split_part(d.firewall_refused, ' ', 3)::bigint > extract(epoch FROM now()) - $3
+    THEN split_part(d.firewall_refused, ' ', 1) || ' ' || split_part(d.firewall_refused, ' ', 2) ELSE '' END,
+  d.firewall_refused <> '',
   EXISTS (SELECT FROM node_links l WHERE l.server_id = $1),
   EXISTS (SELECT FROM peers p WHERE p.server_id = $1 AND p.entitlement = 'walled_garden'),
   EXISTS (SELECT FROM (SELECT DISTINCT tenant_id FROM access_rules WHERE active) r
@@ -60,12 +66,30 @@ UNION SELECT staged_key FROM peers WHERE server_id = $1 AND staged_key IS NOT NU
 UNION SELECT public_key FROM removals WHERE server_id = $1;
 
 -- name: delivery_pending_peers
--- The columns of a peer, then what the host was proven to show. A hold that has not reached its peer yet is waited for.
+-- The columns of a peer, then what the host was proven to show. A hold that has not reached its peer yet is waited for. An
+-- endpoint that named nothing is looked up again with every push, behind all others.
 SELECT @peer_columns@, p.proven
 FROM wanted_peers p
 WHERE p.server_id = $1 AND p.generation > p.applied_generation AND p.entitlement IN ('active', 'walled_garden')
-  AND p.walled = (p.entitlement = 'walled_garden') AND p.delivery_error = ''
-ORDER BY p.generation, p.id LIMIT $2;
+  AND p.walled = (p.entitlement = 'walled_garden') AND p.delivery_error IN ('', 'endpoint_unresolvable')
+ORDER BY p.delivery_error, p.generation, p.id LIMIT $2;
+
+-- name: delivery_retry_names
+-- Peers were set aside because their endpoint names nothing: their servers are due again.
+UPDATE deliveries SET due = true, due_since = coalesce(due_since, now())
+WHERE server_id IN (
+  SELECT d.server_id FROM deliveries d
+  WHERE NOT d.due AND d.server_id IN (SELECT server_id FROM peers WHERE delivery_error = 'endpoint_unresolvable')
+  FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING server_id;
+
+-- name: delivery_held
+SELECT FROM deliveries WHERE server_id = $1 AND worker_id = $2::uuid FOR NO KEY UPDATE;
+
+-- name: delivery_servers_of_strays
+-- Whose servers may have to judge a peer again when keys of its are proven gone from this one.
+SELECT DISTINCT p.server_id FROM removals d JOIN peers p ON p.id = d.peer_id
+WHERE d.server_id = $1 AND p.server_id <> $1;
 
 -- name: delivery_wanted_peers
 SELECT @peer_columns@, p.proven FROM wanted_peers p WHERE p.server_id = $1 ORDER BY p.id;
@@ -85,9 +109,11 @@ SELECT d.firewall_hash, d.firewall_known, d.firewall_refused, d.firewall_state,
 FROM deliveries d WHERE d.server_id = $1 AND d.push_no = $2 FOR NO KEY UPDATE OF d;
 
 -- name: delivery_peers_with_keys
--- The columns of a peer, what it was proven to be before, whether it is wanted, and walled, as the holds stand; then what
--- is known of its client. Staged keys are found by the list of used keys.
+-- The columns of a peer, what it was proven to be before, whether it is wanted, and walled, as the holds stand; whether
+-- keys that it has left may still stand somewhere; then what is known of its client. Staged keys are found by the list of used keys.
 SELECT @peer_columns@, p.proven, w.id IS NOT NULL, coalesce(w.walled, false),
+  EXISTS (SELECT FROM removals m WHERE m.peer_id = p.id
+          AND NOT coalesce(m.server_id = p.server_id AND m.public_key IN (p.public_key, p.staged_key), false)),
   t.connectivity, (extract(epoch FROM t.connectivity_since) * 1000000)::bigint,
   (extract(epoch FROM t.last_handshake_at) * 1000000)::bigint,
   (extract(epoch FROM t.first_connected_at) * 1000000)::bigint
@@ -119,21 +145,46 @@ DELETE FROM removals WHERE server_id = $1 AND public_key = ANY ($2::text[]);
 DELETE FROM removals d USING peers p
 WHERE d.server_id = $1 AND d.public_key = ANY ($2::text[]) AND p.id = d.peer_id
   AND NOT coalesce(p.server_id = d.server_id AND d.public_key IN (p.public_key, p.staged_key), false)
-RETURNING d.network_id, d.address_offset;
+RETURNING d.network_id, d.address_offset, d.peer_id;
+
+-- name: delivery_judge_again
+-- Peers that are off, and were not called so as long as a key that they had left might stand somewhere: the last of these
+-- is gone. A removal row makes their server look, under its own lock.
+WITH again AS (
+  INSERT INTO removals (server_id, public_key, peer_id)
+  SELECT p.server_id, p.public_key, p.id FROM peers p
+  WHERE p.id = ANY ($1::bigint[]) AND p.server_id IS NOT NULL AND p.public_key IS NOT NULL AND p.proven = ''
+    AND p.applied_generation < p.generation AND p.entitlement NOT IN ('active', 'walled_garden')
+    AND NOT EXISTS (SELECT FROM removals m WHERE m.peer_id = p.id)
+  ON CONFLICT DO NOTHING RETURNING server_id)
+UPDATE deliveries SET due = true, due_since = coalesce(due_since, now()) WHERE server_id IN (SELECT server_id FROM again);
 
 -- name: delivery_hand_on_addresses
--- The address of a revoked peer that may still have a key elsewhere comes back with that key's removal. Answers the others.
-WITH freed AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS r(network_id, address_offset, peer_id)),
+-- An address of a peer that may still have a key which it has left elsewhere comes back with that key's removal. Answers
+-- the others.
+WITH freed AS (
+  SELECT *, row_number() OVER (PARTITION BY peer_id ORDER BY network_id, address_offset) AS place
+  FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS r(network_id, address_offset, peer_id)),
+others AS (
+  SELECT o.server_id, o.public_key, o.peer_id,
+    row_number() OVER (PARTITION BY o.peer_id ORDER BY o.created_at DESC, o.public_key) AS place
+  FROM removals o JOIN peers p ON p.id = o.peer_id
+  WHERE o.peer_id = ANY ($3::bigint[]) AND o.address_offset IS NULL
+    AND NOT coalesce(o.server_id = p.server_id AND o.public_key IN (p.public_key, p.staged_key), false)),
 handed_on AS (
-  UPDATE removals m SET network_id = x.network_id, address_offset = x.address_offset
-  FROM (SELECT DISTINCT ON (f.peer_id) o.server_id, o.public_key, f.network_id, f.address_offset
-        FROM freed f JOIN removals o ON o.peer_id = f.peer_id AND o.address_offset IS NULL
-        ORDER BY f.peer_id, o.created_at DESC, o.public_key) x
-  WHERE m.server_id = x.server_id AND m.public_key = x.public_key
-  RETURNING m.peer_id)
-SELECT f.network_id, f.address_offset FROM freed f WHERE f.peer_id NOT IN (SELECT peer_id FROM handed_on);
+  UPDATE removals m SET network_id = f.network_id, address_offset = f.address_offset
+  FROM freed f JOIN others o ON o.peer_id = f.peer_id AND o.place = f.place
+  WHERE m.server_id = o.server_id AND m.public_key = o.public_key
+  RETURNING m.network_id, m.address_offset)
+SELECT f.network_id, f.address_offset FROM freed f
+WHERE (f.network_id, f.address_offset) NOT IN (SELECT network_id, address_offset FROM handed_on);
 
 -- name: delivery_learn_key
+-- What was said of peers before had no key of their server's in it, and is said again.
+WITH issued AS (
+  INSERT INTO wider_fan_outs (kind, subject_id, cause)
+  SELECT 'server', $1, $3 WHERE EXISTS (SELECT FROM peers WHERE server_id = $1)
+  ON CONFLICT (kind, subject_id) DO UPDATE SET after_id = 0, cause = excluded.cause, started_at = now())
 UPDATE servers SET public_key = $2, version = version + 1 WHERE id = $1 RETURNING version;
 
 -- name: delivery_take_new_key
@@ -147,7 +198,7 @@ WHERE id = $1 AND key_wanted <> '' RETURNING version, public_key, (extract(epoch
 -- name: delivery_done
 -- $4: the saved file's hash, '' where nothing was read. $5: whether failures are forgotten; a reading that worked says
 -- nothing about the push that failed. $6: how long to wait, where the host does not take what it is told. $7: more is to
--- be done than the peers' rows say. $8: what stands wrong all the same.
+-- be done than the peers' rows say. $8: what stands wrong all the same. $9: the walled are to be off.
 UPDATE deliveries d
 SET in_doubt = false, worker_id = NULL,
   proven_at = CASE WHEN $4 <> '' THEN now() ELSE d.proven_at END,
@@ -168,7 +219,10 @@ FROM (SELECT r.removals, r.walled, $7 OR r.removals
               SELECT FROM removals m
               WHERE m.server_id = $1 AND NOT EXISTS (
                 SELECT FROM wanted_peers w WHERE w.id = m.peer_id AND w.server_id = m.server_id
-                  AND m.public_key IN (w.public_key, w.staged_key))) AS removals,
+                  AND m.public_key IN (w.public_key, w.staged_key)))
+              OR $9 AND EXISTS (
+                SELECT FROM wanted_peers WHERE server_id = $1 AND entitlement = 'walled_garden' AND walled
+                  AND public_key IS NOT NULL AND proven IS DISTINCT FROM '') AS removals,
               EXISTS (
               SELECT FROM wanted_peers WHERE server_id = $1 AND entitlement = 'walled_garden' AND walled
                 AND generation > applied_generation AND applied_generation > 0 AND delivery_error = '') AS walled) r) w
@@ -176,12 +230,17 @@ WHERE d.server_id = $1 AND d.worker_id = $2::uuid
 RETURNING d.due;
 
 -- name: delivery_park_key
--- What the host refuses for ever is set aside, so that its neighbours go on; a change of the peer tries again.
+-- What the host refuses for ever is set aside, so that its neighbours go on; a change of the peer (after generation $4)
+-- tries again.
 UPDATE peers SET delivery_error = $3, version = version + 1
-WHERE server_id = $1 AND (public_key = $2 OR staged_key = $2) AND delivery_error <> $3 RETURNING id;
+WHERE server_id = $1 AND (public_key = $2 OR staged_key = $2) AND delivery_error <> $3 AND generation <= $4
+RETURNING id;
 
 -- name: delivery_park_peers
-UPDATE peers SET delivery_error = $2, version = version + 1 WHERE id = ANY ($1::bigint[]) RETURNING id;
+-- Also such as were applied, and are not any more.
+UPDATE peers
+SET delivery_error = $2, version = version + 1, applied_generation = least(applied_generation, generation - 1)
+WHERE id = ANY ($1::bigint[]) RETURNING id;
 
 -- name: delivery_failed
 UPDATE deliveries

@@ -10,10 +10,12 @@ WHERE p.server_id = $1 AND p.entitlement = 'walled_garden' AND p.address_offset 
 ORDER BY p.id;
 
 -- name: firewall_rules
--- The rules of all tenants with peers on the server, wherever the peers that they name are: these may come by a mesh.
+-- The rules of all tenants with peers on the server, wherever the peers that they name are: these may come by a mesh. An
+-- address is a peer's as long as it holds it.
 SELECT @rule_columns@, t.name, s.network_id, s.address_offset, d.network_id, d.address_offset
 FROM access_rules a JOIN tenants t ON t.id = a.tenant_id
-LEFT JOIN peers s ON s.id = a.source_peer_id LEFT JOIN peers d ON d.id = a.dest_peer_id
+LEFT JOIN peers s ON s.id = a.source_peer_id AND s.stage IN ('reserved', 'provisioned')
+LEFT JOIN peers d ON d.id = a.dest_peer_id AND d.stage IN ('reserved', 'provisioned')
 WHERE a.active AND a.tenant_id IN (
   SELECT r.tenant_id FROM (SELECT DISTINCT tenant_id FROM access_rules WHERE active) r
   WHERE EXISTS (SELECT FROM peers p WHERE p.tenant_id = r.tenant_id AND p.server_id = $1))
@@ -30,7 +32,29 @@ ORDER BY id;
 UPDATE deliveries SET firewall_hash = $2, firewall_state = $3, firewall_known = $4, firewall_refused = $5 WHERE server_id = $1;
 
 -- name: firewall_refused
-UPDATE deliveries SET firewall_refused = $3 WHERE server_id = $1 AND worker_id = $2::uuid;
+-- $3: code and hash; with the time, for it is tried again.
+UPDATE deliveries SET firewall_refused = $3 || ' ' || extract(epoch FROM now())::bigint WHERE server_id = $1 AND worker_id = $2::uuid;
+
+-- name: firewall_retry_refused
+-- What was refused $1 seconds ago is tried again.
+UPDATE deliveries SET due = true, due_since = coalesce(due_since, now())
+WHERE server_id IN (
+  SELECT server_id FROM deliveries
+  WHERE NOT due AND firewall_refused <> ''
+    AND coalesce(nullif(split_part(firewall_refused, ' ', 3), '')::bigint, 0) <= extract(epoch FROM now()) - $1
+  FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING server_id;
+
+-- name: firewall_forget_refused
+UPDATE deliveries SET firewall_refused = '' WHERE server_id = $1;
+
+-- name: firewall_walled_out
+-- The walled peers of a server that refuses the gardens: their keys, whether these are proven gone, and whether it was said
+-- that they are set aside for it.
+SELECT p.id, p.public_key, p.staged_key, coalesce(p.proven = '', false),
+  p.delivery_error = $2 AND p.applied_generation < p.generation
+FROM wanted_peers p WHERE p.server_id = $1 AND p.entitlement = 'walled_garden' AND p.walled AND p.public_key IS NOT NULL
+ORDER BY p.id;
 
 -- name: firewall_take_back
 -- Peers that were set aside for a firewall that the host refused, and has now.

@@ -5,14 +5,14 @@
 -- The transaction's one clock, how far it is ahead of the brokers' (a test or a rehearsal set that), and whether an event
 -- is kept for a newer version.
 SELECT (extract(epoch FROM now() + clock_offset) * 1000000)::bigint, (extract(epoch FROM clock_offset) * 1000000)::bigint,
-  EXISTS (SELECT FROM dead_letters WHERE kept AND state IN ('open', 'replay'))
+  EXISTS (SELECT FROM dead_letters WHERE kept AND blocks AND state IN ('open', 'replay'))
 FROM installation;
 
 -- name: intake_lock_partitions
 -- With what intake_clock answers.
 SELECT i.topic, i.partition, i.next_offset, coalesce((extract(epoch FROM nullif(i.last_time, '-infinity')) * 1000000)::bigint, 0),
   (extract(epoch FROM now() + c.clock_offset) * 1000000)::bigint, (extract(epoch FROM c.clock_offset) * 1000000)::bigint,
-  EXISTS (SELECT FROM dead_letters WHERE kept AND state IN ('open', 'replay'))
+  EXISTS (SELECT FROM dead_letters WHERE kept AND blocks AND state IN ('open', 'replay'))
 FROM intake i JOIN unnest($1::text[], $2::integer[]) AS r(topic, partition) USING (topic, partition)
 CROSS JOIN installation c
 ORDER BY i.topic, i.partition
@@ -39,11 +39,11 @@ SELECT source, id, encode(payload_hash, 'hex')
 FROM inbox JOIN unnest($1::text[], $2::text[]) AS r(source, id) USING (source, id);
 
 -- name: intake_guard_keys_shared
--- Whoever gives a key to a peer: nobody stages one meanwhile.
+-- Whoever gives a key to a peer: nobody stages one, or names a node's, meanwhile.
 LOCK TABLE used_keys IN ROW SHARE MODE;
 
 -- name: intake_guard_keys
--- Whoever stages a key: nobody gives one meanwhile.
+-- Whoever stages a key, or names those of nodes: nobody gives one meanwhile.
 LOCK TABLE used_keys IN EXCLUSIVE MODE;
 
 -- name: intake_tenants_insert
@@ -125,7 +125,9 @@ SELECT s.id, s.customer_id FROM subscribers s WHERE s.id = ANY ($3::bigint[]);
 SELECT id FROM networks WHERE name = ANY ($1::text[]);
 
 -- name: intake_meshes_find
-SELECT m.id, l.server_id FROM meshes m LEFT JOIN node_links l ON l.mesh_id = m.id WHERE m.name = ANY ($1::text[]);
+-- With the servers that are in them now, and those that still have entries of them.
+SELECT m.id, NULL::bigint FROM meshes m WHERE m.name = ANY ($1::text[])
+UNION ALL SELECT m.id, s.server_id FROM meshes m, @servers_of_mesh@ WHERE m.name = ANY ($1::text[]);
 
 -- name: intake_servers_find
 SELECT id, network_id FROM servers WHERE name = ANY ($1::text[]) OR id = ANY ($2::bigint[]);

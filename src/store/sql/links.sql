@@ -20,7 +20,8 @@ WITH freed AS (DELETE FROM site_prefixes WHERE link_id = ANY ($1::bigint[]))
 DELETE FROM node_links WHERE id = ANY ($1::bigint[]);
 
 -- name: links_park
-UPDATE node_links SET refused_generation = generation WHERE server_id = $1 AND public_key = $2;
+-- $3: the generation that the host refused; what was said since is tried.
+UPDATE node_links SET refused_generation = least(generation, $3) WHERE server_id = $1 AND public_key = $2;
 
 -- name: links_to_server
 SELECT DISTINCT server_id FROM node_links WHERE other_server_id = $1 AND wanted;

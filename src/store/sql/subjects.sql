@@ -58,6 +58,13 @@ m.id, m.name, m.active, m.members, m.version, m.word
 l.id, l.mesh_id, l.server_id, l.other, l.other_server_id, l.public_key, array_to_string(l.allowed_ips, ','), l.endpoint,
 l.keepalive_seconds, l.wanted, l.generation
 
+-- name: servers_of_mesh
+-- Of `m`: a server that is a member, or has an entry or leads to one.
+LATERAL (
+  SELECT v.id AS server_id FROM jsonb_array_elements(m.members::jsonb) AS e JOIN servers v ON v.name = e ->> 'name'
+  UNION SELECT l.server_id FROM node_links l WHERE l.mesh_id = m.id
+  UNION SELECT l.other_server_id FROM node_links l WHERE l.mesh_id = m.id AND l.other_server_id IS NOT NULL) s
+
 -- name: find_customers_of
 SELECT DISTINCT customer_id FROM subscribers WHERE id = ANY ($1::bigint[]) AND customer_id IS NOT NULL;
 
@@ -131,8 +138,9 @@ CROSS JOIN LATERAL (
   WHERE m.network_id = r.network_id AND m.address_offset >= r.next_offset
   UNION ALL
   SELECT f.address_offset, true, row_number() OVER (ORDER BY f.available_at, f.address_offset)
-  FROM (SELECT address_offset, available_at FROM network_free
+  FROM (SELECT address_offset, available_at FROM network_free a
         WHERE network_id = r.network_id AND available_at <= clock_now()
+          AND NOT EXISTS (SELECT FROM peers p WHERE p.network_id = a.network_id AND p.address_offset = a.address_offset)
           AND r.next_offset + r.most
             + (SELECT count(*) FROM peers p WHERE p.network_id = r.network_id AND p.address_offset >= r.next_offset)
             + (SELECT count(*) FROM network_free b WHERE b.network_id = r.network_id AND b.address_offset >= r.next_offset)

@@ -61,8 +61,8 @@ WHERE server_id = $1 AND id > $2 AND stage IN ('reserved', 'provisioned') ORDER 
 
 -- name: wider_meshes
 -- In which the server is, with all their servers.
-SELECT DISTINCT l.mesh_id, o.server_id FROM node_links l JOIN node_links o ON o.mesh_id = l.mesh_id
-WHERE l.server_id = $1 OR l.other_server_id = $1;
+SELECT m.id, s.server_id FROM meshes m, @servers_of_mesh@
+WHERE m.id IN (SELECT l.mesh_id FROM node_links l WHERE l.server_id = $1 OR l.other_server_id = $1);
 
 -- name: wider_servers_of_network
 SELECT id FROM servers WHERE network_id = $1 AND id > $2 ORDER BY id LIMIT $3;

@@ -9,7 +9,7 @@ WITH parts AS (
   CROSS JOIN LATERAL generate_series(0, greatest(coalesce(x.partitions, 0), 1) - 1) AS g(partition))
 SELECT CASE WHEN bool_and(p.partitions > 0 AND i.caught_up_at IS NOT NULL)
             THEN (extract(epoch FROM min(i.caught_up_at)) * 1000000)::bigint END,
-  EXISTS (SELECT FROM dead_letters WHERE state IN ('open', 'replay') AND tenant = '' AND subjects = '{}')
+  EXISTS (SELECT FROM dead_letters WHERE state IN ('open', 'replay') AND blocks AND tenant = '' AND subjects = '{}')
 FROM parts p LEFT JOIN intake i ON i.topic = p.topic AND i.partition = p.partition;
 
 -- name: timers_due
@@ -34,7 +34,7 @@ WHERE t.due_at <= clock_now()
        OR (t.due_at <= to_timestamp($1::bigint / 1000000.0)
            AND NOT EXISTS (
              SELECT FROM dead_letters d
-             WHERE d.state IN ('open', 'replay') AND d.tenant = n.tenant
+             WHERE d.state IN ('open', 'replay') AND d.blocks AND d.tenant = n.tenant
                AND (d.subjects = '{}' OR d.subjects && n.subjects))))
 ORDER BY t.due_at, t.kind, t.subject_id, t.owner LIMIT $2;
 

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "peerwright/domain/model.hpp"
+
+namespace peerwright::worker {
+
+// Servers that a loop has claimed: waiting for one of its threads, or at work. Safe from every thread.
+class Claimed {
+ public:
+  // `failing`: whether their last attempts had failed. Those that are in already are left as they are.
+  void add(const std::vector<domain::Id>& servers, bool failing) {
+    const std::lock_guard lock(mutex_);
+    for (const domain::Id server : servers) {
+      if (active_.emplace(server, failing).second) waiting_.push_back(server);
+    }
+    condition_.notify_all();
+  }
+  // The next server, or nullopt at the end.
+  std::optional<domain::Id> next() {
+    std::unique_lock lock(mutex_);
+    condition_.wait(lock, [this] { return ended_ || !waiting_.empty(); });
+    if (ended_) return std::nullopt;
+    const domain::Id server = waiting_.front();
+    waiting_.pop_front();
+    return server;
+  }
+  void done(domain::Id server) {
+    const std::lock_guard lock(mutex_);
+    active_.erase(server);
+  }
+  void end() {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    condition_.notify_all();
+  }
+  // Server -> whether its last attempt had failed.
+  [[nodiscard]] std::map<domain::Id, bool> active() const {
+    const std::lock_guard lock(mutex_);
+    return active_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable condition_;
+  std::deque<domain::Id> waiting_;
+  std::map<domain::Id, bool> active_;
+  bool ended_ = false;
+};
+
+}  // namespace peerwright::worker

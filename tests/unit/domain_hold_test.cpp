@@ -139,8 +139,8 @@ TEST_F(Dunning, afterAReleaseWhoPaysMayComeAgain) {
   EXPECT_EQ(Entitlement::revoked, world.of("while held"));
 }
 
-// The log may hold the payment already: what came due while the word lay there is the timer's, for it waits until intake
-// has caught up.
+// The log may hold the payment already: what came due while the word lay there is the timer's, for it waits until
+// intake has caught up.
 TEST_F(Dunning, aLateWordTakesNoMoreThanWasDueWhenItWasSaid) {
   Word word = world.word_of("billing");
   world.pass(1000);

@@ -72,7 +72,7 @@ class Bench {
 
   // Both ways must have done the same work.
   void check(std::int64_t expected) {
-    for (const char* table : {"peers", "inbox", "audit", "outbox"}) {
+    for (const char* table : {"peers", "inbox", "audit", "outbox", "address_periods"}) {
       if (db_.number(std::string("SELECT count(*) FROM ") + table) != expected) {
         throw std::runtime_error(std::string("rows are missing in ") + table);
       }

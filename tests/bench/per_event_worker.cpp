@@ -11,7 +11,7 @@ PerEventWorker::PerEventWorker(const std::string& dsn) : connection_(dsn) {
   prepare("inbox",
           "INSERT INTO inbox (source, id, payload_hash) VALUES ($1, $2, decode($3, 'hex')) ON CONFLICT DO NOTHING "
           "RETURNING 1");
-  prepare("tenant", "SELECT id FROM tenants WHERE name = $1");
+  prepare("tenant", "UPDATE tenants SET peer_count = peer_count + 1 WHERE name = $1 RETURNING id, max_peers");
   prepare(
       "subscriber",
       "INSERT INTO subscribers (tenant_id, name) VALUES ($1, $2) ON CONFLICT (tenant_id, name) DO UPDATE SET name = "
@@ -28,8 +28,9 @@ PerEventWorker::PerEventWorker(const std::string& dsn) : connection_(dsn) {
   prepare(
       "peer",
       "INSERT INTO peers (tenant_id, name, stage, entitlement, subscriber_id, server_id, network_id, address_offset, "
-      "public_key, client_routes, word, cause, version, generation) VALUES ($1, $2, 'provisioned', 'active', $3, $4, "
-      "$5, $6, $7, '{0.0.0.0/0}', $8, $9, 1, $10)");
+      "public_key, client_routes, word, cause, version, generation, provisioned_at, created_by) VALUES ($1, $2, "
+      "'provisioned', 'active', $3, $4, $5, $6, $7, '{0.0.0.0/0}', $8, $9, 1, $10, now(), 'billing') RETURNING id");
+  prepare("period", "INSERT INTO address_periods (network_id, address_offset, peer_id) VALUES ($1, $2, $3)");
   prepare(
       "due",
       "UPDATE deliveries SET due = true, due_generation = $2, due_since = coalesce(due_since, now()) WHERE server_id "
@@ -63,8 +64,10 @@ void PerEventWorker::execute(const store::Arrival& arrival, const std::string& p
   after.subscriber = subscriber;
   after.public_key = public_key;
   after.address_offset = std::stoll(offset[1].c_str());
-  tx.exec_prepared("peer", tenant_id, peer, subscriber_id, raised[0].c_str(), offset[0].c_str(), offset[1].c_str(),
-                   public_key, domain::text_of(word), domain::cause_of(word), raised[1].c_str());
+  const auto made =
+      tx.exec_prepared("peer", tenant_id, peer, subscriber_id, raised[0].c_str(), offset[0].c_str(), offset[1].c_str(),
+                       public_key, domain::text_of(word), domain::cause_of(word), raised[1].c_str());
+  tx.exec_prepared("period", offset[0].c_str(), offset[1].c_str(), made[0][0].c_str());
   tx.exec_prepared("due", raised[0].c_str(), raised[1].c_str());
   tx.exec_prepared("audit", envelope.source, envelope.id, envelope.type, event.key,
                    events::audit_body(word, envelope.type, event.refs, decision));

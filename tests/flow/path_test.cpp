@@ -11,6 +11,7 @@ class Path : public testing::Test {
   void SetUp() override {
     installation.start_worker("w1");
     installation.establish({network_set("net"), server_register("fra1", "net", host)});
+    ASSERT_TRUE(installation.wait_settled());  // the interface's key is known: configurations are said once
   }
   void expect_host_as_wanted() {
     ASSERT_TRUE(installation.wait_settled());

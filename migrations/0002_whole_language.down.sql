@@ -10,7 +10,7 @@ DELETE FROM holds WHERE scope_kind = 'customer';
 DELETE FROM removals r WHERE NOT EXISTS (SELECT FROM peers p WHERE p.id = r.peer_id AND p.public_key = r.public_key);
 DROP TABLE tenant_plans, used_keys, site_prefixes, timers, wider_fan_outs, access_rules, node_links, meshes, peer_runtime,
   server_runtime, wg_connection_log, address_periods;
-DROP INDEX servers_of_region, subscribers_of_customer, peers_of_tenant, peers_walled, holds_awaiting, dead_letters_open;
+DROP INDEX servers_of_region, subscribers_of_customer, peers_walled, holds_awaiting, dead_letters_open;
 DROP FUNCTION clock_now();
 ALTER TABLE installation DROP COLUMN clock_offset;
 ALTER TABLE tenants DROP COLUMN word, DROP COLUMN version, DROP COLUMN max_peers, DROP COLUMN peer_count,

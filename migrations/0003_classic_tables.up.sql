@@ -223,7 +223,8 @@ BEGIN
       HINT = 'wait until resting addresses return';
   END IF;
   UPDATE peers SET network_id = n.id, address_offset = taken WHERE id = p.id;
-  INSERT INTO address_periods (network_id, address_offset, peer_id, from_at) VALUES (n.id, taken, p.id, clock_now());
+  INSERT INTO address_periods (network_id, address_offset, peer_id, from_at) VALUES (n.id, taken, p.id, clock_now())
+  ON CONFLICT (network_id, address_offset, from_at) DO UPDATE SET peer_id = excluded.peer_id, until_at = NULL;
   PERFORM record_address(p, n, taken, 'allocated');
   RETURN network_address(n.net4, n.net6, taken);
 END $$;

@@ -220,9 +220,10 @@ class Classic : public Questions {
         "0");
     EXPECT_EQ(db.value("SELECT count(*) FROM network_free f JOIN peers p USING (network_id, address_offset)"), "0");
     EXPECT_EQ(
-        db.value("SELECT count(*) FROM peers p FULL JOIN (SELECT * FROM address_periods WHERE until_at IS NULL) a "
-                 "ON a.peer_id = p.id AND a.address_offset = p.address_offset "
-                 "WHERE (p.address_offset IS NOT NULL OR a.id IS NOT NULL) AND (a.id IS NULL OR p.id IS NULL)"),
+        db.value(
+            "SELECT count(*) FROM peers p FULL JOIN (SELECT * FROM address_periods WHERE until_at IS NULL) a "
+            "ON a.peer_id = p.id AND a.address_offset = p.address_offset "
+            "WHERE (p.address_offset IS NOT NULL OR a.peer_id IS NOT NULL) AND (a.peer_id IS NULL OR p.id IS NULL)"),
         "0");
   }
 

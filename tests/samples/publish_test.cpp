@@ -77,6 +77,7 @@ class PublishSampleToWorker : public PublishSample {
   void SetUp() override {
     installation.start_worker("w1");
     installation.establish({network_set("net"), server_register("fra1", "net", host)});
+    EXPECT_TRUE(installation.wait_settled());  // the interface's key is known: configurations are said once
   }
   // How many messages of the key's partition were executed.
   std::int64_t executed() {

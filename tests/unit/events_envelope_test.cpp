@@ -164,7 +164,7 @@ TEST(EventHash, IsOfTypeAndDataAlone) {
   EXPECT_NE(hash(other), usual);
 }
 
-TEST(EventKeys, AreThoseOfTheSubject) {
+TEST(EventKeys, AreThoseOfEverySubject) {
   const auto key = [](const std::string& name) { return decode_json(example(name))->key; };
   EXPECT_EQ(key("peer.provision"), "acme/S-1");
   EXPECT_EQ(key("peer.provision-minimal"), "acme/router:7@site.b");

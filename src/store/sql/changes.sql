@@ -109,7 +109,7 @@ WITH r AS (
 begun AS (
   INSERT INTO address_periods (network_id, address_offset, peer_id, from_at)
   SELECT network_id, address_offset, id, clock_now() FROM r WHERE readdressed AND address_offset IS NOT NULL
-  ON CONFLICT (network_id, address_offset) WHERE until_at IS NULL DO NOTHING),
+  ON CONFLICT DO NOTHING),
 sites_gone AS (
   DELETE FROM site_prefixes x USING r WHERE r.readdressed AND x.peer_id = r.id)
 UPDATE peers p

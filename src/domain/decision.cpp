@@ -1,6 +1,7 @@
 #include "peerwright/domain/decision.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace peerwright::domain {
@@ -50,6 +51,14 @@ void put(State& state, std::set<Id>& changed, const std::vector<Thing>& things) 
   }
 }
 
+// What most decisions leave as it is.
+auto details_of(const Peer& p) {
+  return std::tie(p.description, p.display_name, p.user_id, p.type, p.plan, p.endpoint, p.site_networks, p.dns, p.mtu,
+                  p.hub_keepalive_seconds, p.metadata, p.expires_at, p.expired, p.quota_bytes, p.over_quota,
+                  p.reservation, p.preshared_key_sealed, p.preshared_key_hash, p.client_key_sealed, p.staged_key,
+                  p.staged_until, p.staged_client_key_sealed);
+}
+
 bool readdressed(const Peer& before, const Peer& after) {
   return before.network_id != after.network_id || before.address_offset != after.address_offset ||
          before.site_networks != after.site_networks || before.server_id != after.server_id;
@@ -76,6 +85,7 @@ void Changes::apply_peers(State& state, const Decision& decision) {
   for (const Peer& peer : decision.peers) {
     peers.insert(peer.id);
     const Peer* before = state.peer(peer.id);
+    if (before == nullptr || details_of(*before) != details_of(peer)) detailed_peers.insert(peer.id);
     if (before == nullptr || readdressed(*before, peer)) {
       readdressed_peers.insert(peer.id);
       // An address that was asked for may stand in the list of released ones, beyond the part of it that is loaded.

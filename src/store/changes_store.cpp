@@ -112,23 +112,27 @@ void store_servers(Tx& tx, const Changes& changes, const State& state) {
 }
 
 void store_peers(Tx& tx, const Changes& changes, const State& state) {
-  RowWriter rows, sites;
+  RowWriter rows, details, sites;
   for (const Id peer_id : changes.peers) {
     const domain::Peer& p = *state.peer(peer_id);
     const bool readdressed = changes.readdressed_peers.contains(p.id);
     rows.add(p.id).add(domain::name_of(p.stage)).add(domain::name_of(p.entitlement)).add(p.subscriber_id);
-    rows.add(p.server_id).add(p.network_id).add(p.address_offset).add_or_null(p.public_key).add(p.description);
-    rows.add(p.client_routes).add(p.keepalive_seconds).add(p.word).add(p.cause).add(p.changed_at).add(p.version);
-    rows.add(p.generation).add(p.delivery_error).add(p.display_name).add(p.user_id).add(domain::name_of(p.type));
-    rows.add(p.plan).add(p.endpoint).add(p.site_networks).add(p.dns).add(p.mtu).add(p.hub_keepalive_seconds);
-    rows.add(p.metadata).add(p.expires_at).add(p.expired).add(p.quota_bytes).add(p.over_quota);
-    rows.add(domain::name_of(p.reservation)).add(p.reserved_until).add(p.provisioned_at).add(p.preshared_key_sealed);
-    rows.add(p.preshared_key_hash).add(p.client_key_sealed).add_or_null(p.staged_key).add(p.staged_until);
-    rows.add(p.staged_client_key_sealed).add(p.created_by).add(readdressed).end_row();
-    if (!readdressed || !p.server_id) continue;
-    for (const std::string& prefix : p.site_networks) sites.add(*p.server_id).add(prefix).add(p.id).end_row();
+    rows.add(p.server_id).add(p.network_id).add(p.address_offset).add_or_null(p.public_key).add(p.client_routes);
+    rows.add(p.keepalive_seconds).add(p.word).add(p.cause).add(p.changed_at).add(p.version).add(p.generation);
+    rows.add(p.delivery_error).add(p.reserved_until).add(p.provisioned_at).add(p.created_by).add(readdressed).end_row();
+    if (readdressed && p.server_id) {
+      for (const std::string& prefix : p.site_networks) sites.add(*p.server_id).add(prefix).add(p.id).end_row();
+    }
+    if (!changes.detailed_peers.contains(p.id)) continue;
+    details.add(p.id).add(p.description).add(p.display_name).add(p.user_id).add(domain::name_of(p.type)).add(p.plan);
+    details.add(p.endpoint).add(p.site_networks).add(p.dns).add(p.mtu).add(p.hub_keepalive_seconds).add(p.metadata);
+    details.add(p.expires_at).add(p.expired).add(p.quota_bytes).add(p.over_quota);
+    details.add(domain::name_of(p.reservation)).add(p.preshared_key_sealed).add(p.preshared_key_hash);
+    details.add(p.client_key_sealed).add_or_null(p.staged_key).add(p.staged_until).add(p.staged_client_key_sealed);
+    details.end_row();
   }
   run(tx, "store_peers", rows);
+  run(tx, "store_peer_details", details);
   run(tx, "store_sites", sites);
 }
 

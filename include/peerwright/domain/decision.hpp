@@ -88,6 +88,7 @@ class Changes {
   std::set<Id> observe_servers;
   std::set<Id> abandoned_servers;
   std::set<Id> readdressed_peers;                         // whose address or site networks changed
+  std::set<Id> detailed_peers;                            // of whom more changed than a plain provision or hold changes
   std::map<Id, std::vector<std::int64_t>> taken_offsets;  // by network: to be deleted from its free list
   std::map<std::pair<Scope, std::string>, Hold> holds;
   std::map<std::pair<Id, std::string>, Removal> removals;

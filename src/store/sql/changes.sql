@@ -95,17 +95,11 @@ WHERE v.id = r.id;
 WITH r AS (
   SELECT * FROM unnest(
     $1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
-    $10::text[], $11::integer[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[], $17::text[],
-    $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::integer[],
-    $26::integer[], $27::text[], $28::bigint[], $29::boolean[], $30::bigint[], $31::boolean[], $32::text[],
-    $33::bigint[], $34::bigint[], $35::text[], $36::text[], $37::text[], $38::text[], $39::bigint[], $40::text[],
-    $41::text[], $42::boolean[])
-    AS r(id, stage, entitlement, subscriber_id, server_id, network_id, address_offset, public_key, description,
-         client_routes, keepalive_seconds, word, cause, changed_us, version, generation, delivery_error, display_name,
-         user_id, type, plan, endpoint, site_networks, dns, mtu, hub_keepalive_seconds, metadata, expires_us, expired,
-         quota_bytes, over_quota, reservation, reserved_until_us, provisioned_us, preshared_key_sealed,
-         preshared_key_hash, client_key_sealed, staged_key, staged_until_us, staged_client_key_sealed, created_by,
-         readdressed)),
+    $10::integer[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::bigint[],
+    $18::bigint[], $19::text[], $20::boolean[])
+    AS r(id, stage, entitlement, subscriber_id, server_id, network_id, address_offset, public_key, client_routes,
+         keepalive_seconds, word, cause, changed_us, version, generation, delivery_error, reserved_until_us,
+         provisioned_us, created_by, readdressed)),
 begun AS (
   INSERT INTO address_periods (network_id, address_offset, peer_id, from_at)
   SELECT network_id, address_offset, id, clock_now() FROM r WHERE readdressed AND address_offset IS NOT NULL
@@ -114,23 +108,35 @@ sites_gone AS (
   DELETE FROM site_prefixes x USING r WHERE r.readdressed AND x.peer_id = r.id)
 UPDATE peers p
 SET stage = r.stage, entitlement = r.entitlement, subscriber_id = r.subscriber_id, server_id = r.server_id,
-  network_id = r.network_id, address_offset = r.address_offset, public_key = r.public_key, description = r.description,
+  network_id = r.network_id, address_offset = r.address_offset, public_key = r.public_key,
   client_routes = string_to_array(r.client_routes, ','), keepalive_seconds = r.keepalive_seconds, word = r.word,
   cause = r.cause, changed_at = to_timestamp(r.changed_us / 1000000.0), version = r.version, generation = r.generation,
-  delivery_error = r.delivery_error, display_name = r.display_name, user_id = r.user_id, type = r.type, plan = r.plan,
-  endpoint = r.endpoint, site_networks = string_to_array(r.site_networks, ',')::cidr[],
-  dns = string_to_array(r.dns, ','), mtu = r.mtu, hub_keepalive_seconds = r.hub_keepalive_seconds,
-  metadata = r.metadata, expires_at = to_timestamp(r.expires_us / 1000000.0), expired = r.expired,
-  quota_bytes = r.quota_bytes, over_quota = r.over_quota, reservation = r.reservation,
-  reserved_until = to_timestamp(r.reserved_until_us / 1000000.0),
-  provisioned_at = to_timestamp(r.provisioned_us / 1000000.0), preshared_key_sealed = r.preshared_key_sealed,
-  preshared_key_hash = r.preshared_key_hash, client_key_sealed = r.client_key_sealed, staged_key = r.staged_key,
-  staged_until = to_timestamp(r.staged_until_us / 1000000.0), staged_client_key_sealed = r.staged_client_key_sealed,
-  created_by = r.created_by,
+  delivery_error = r.delivery_error, reserved_until = to_timestamp(r.reserved_until_us / 1000000.0),
+  provisioned_at = to_timestamp(r.provisioned_us / 1000000.0), created_by = r.created_by,
   -- Another server's generations and proofs say nothing of this one's.
   applied_generation = CASE WHEN p.server_id IS DISTINCT FROM r.server_id THEN 0 ELSE p.applied_generation END,
   proven = CASE WHEN p.server_id IS DISTINCT FROM r.server_id THEN NULL ELSE p.proven END
 FROM r WHERE p.id = r.id;
+
+-- name: store_peer_details
+-- Apart, for most decisions leave them as they are, and every column of a batch has its cost.
+UPDATE peers p
+SET description = r.description, display_name = r.display_name, user_id = r.user_id, type = r.type, plan = r.plan,
+  endpoint = r.endpoint, site_networks = string_to_array(r.site_networks, ',')::cidr[],
+  dns = string_to_array(r.dns, ','), mtu = r.mtu, hub_keepalive_seconds = r.hub_keepalive_seconds,
+  metadata = r.metadata, expires_at = to_timestamp(r.expires_us / 1000000.0), expired = r.expired,
+  quota_bytes = r.quota_bytes, over_quota = r.over_quota, reservation = r.reservation,
+  preshared_key_sealed = r.preshared_key_sealed, preshared_key_hash = r.preshared_key_hash,
+  client_key_sealed = r.client_key_sealed, staged_key = r.staged_key,
+  staged_until = to_timestamp(r.staged_until_us / 1000000.0), staged_client_key_sealed = r.staged_client_key_sealed
+FROM unnest(
+    $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+    $10::integer[], $11::integer[], $12::text[], $13::bigint[], $14::boolean[], $15::bigint[], $16::boolean[],
+    $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::bigint[], $23::text[])
+  AS r(id, description, display_name, user_id, type, plan, endpoint, site_networks, dns, mtu, hub_keepalive_seconds,
+       metadata, expires_us, expired, quota_bytes, over_quota, reservation, preshared_key_sealed, preshared_key_hash,
+       client_key_sealed, staged_key, staged_until_us, staged_client_key_sealed)
+WHERE p.id = r.id;
 
 -- name: store_sites
 INSERT INTO site_prefixes (server_id, prefix, peer_id)

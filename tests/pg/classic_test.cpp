@@ -1,27 +1,19 @@
+// The classic tables show what came in, by the names and with the words of the reference.
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
-#include <random>
 #include <regex>
 #include <sstream>
-#include <thread>
 
-#include "peerwright/domain/rules.hpp"
+#include "classic_support.hpp"
 #include "peerwright/events/outbound.hpp"
-#include "store_support.hpp"
 
-// The tables and functions that others may query, as docs/reference/tables.md and statuses.md say them.
 namespace peerwright::test {
 namespace {
 
 using nlohmann::json;
 using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
-
-constexpr const char* kRange = "10.200.0.0/16";
 
 std::string page(const std::string& name) {
   std::ifstream file(PEERWRIGHT_SOURCE_DIR "/docs/reference/" + name);
@@ -53,7 +45,7 @@ std::vector<std::vector<std::string>> rows_below(const std::string& text, const 
   return rows;
 }
 
-class Questions : public StoreTest {
+class Classic : public ClassicTest {
  protected:
   // What Postgres says of the relation: "name type", in order.
   std::vector<std::string> columns(const std::string& relation) {
@@ -65,171 +57,6 @@ class Questions : public StoreTest {
     }
     return all;
   }
-  // A peer that somebody has named and nobody provisioned; its id.
-  std::int64_t known(const std::string& peer) {
-    execute({peer_event("resume", "acme", peer)});
-    return of_peer(peer, "id");
-  }
-  std::string allocate(std::int64_t peer_id, const std::string& range = kRange) {
-    return db.value("SELECT host(wg_allocate_ip(" + std::to_string(peer_id) + ", '" + range + "'))");
-  }
-  bool release(const std::string& address) { return db.value("SELECT wg_release_ip('" + address + "')") == "t"; }
-  std::string next(const std::string& range = kRange) {
-    return db.value("SELECT host(wg_get_next_available_ip('" + range + "'))");
-  }
-  std::string address_of(const std::string& peer) {
-    return db.value("SELECT host(assigned_ip) FROM wg_peers WHERE peer = '" + peer + "'");
-  }
-  // The SQLSTATE of a refusal; empty where the statement was done.
-  std::string refused(const std::string& sql) {
-    try {
-      db.execute(sql);
-      return {};
-    } catch (const pqxx::sql_error& error) {
-      return error.sqlstate();
-    }
-  }
-  std::int64_t outbox(const std::string& state) {
-    return db.number(
-        "SELECT count(*) FROM outbox WHERE ce_type = 'peerwright.address.status.v1' AND body::json->>'state' = '" +
-        state + "'");
-  }
-};
-
-// Random interleavings of both ways to an address.
-class Interleaving {
- public:
-  explicit Interleaving(unsigned seed) : random_(seed) {}
-  std::size_t below(std::size_t count) { return std::uniform_int_distribution<std::size_t>(0, count - 1)(random_); }
-
- private:
-  std::mt19937 random_;
-};
-
-// The network as the database has it, in the words of the domain.
-domain::Network network_now(TestDatabase& db) {
-  const auto row =
-      db.rows("SELECT id, array_to_string(reserved, ' '), next_offset FROM networks WHERE name = 'net-srv'")[0];
-  domain::Network network;
-  network.id = std::stoll(row[0]);
-  network.net4 = wireguard::Prefix::parse("10.200.0.0/28").value();
-  std::istringstream reserved(row[1]);
-  for (std::int64_t offset = 0; reserved >> offset;) network.reserved.push_back(offset);
-  network.next_offset = std::stoll(row[2]);
-  for (const auto& free : db.rows("SELECT address_offset FROM network_free WHERE network_id = " + row[0] +
-                                  " AND available_at <= clock_now() ORDER BY available_at, address_offset")) {
-    network.free.push_back(std::stoll(free[0]));
-  }
-  for (const auto& ahead :
-       db.rows("SELECT address_offset FROM peers WHERE network_id = " + row[0] + " AND address_offset >= " + row[2] +
-               " UNION SELECT address_offset FROM network_free WHERE network_id = " + row[0] +
-               " AND address_offset >= " + row[2] + " ORDER BY 1")) {
-    network.ahead.push_back(std::stoll(ahead[0]));
-  }
-  return network;
-}
-
-class Classic : public Questions {
- protected:
-  static std::string text_of(std::optional<std::int64_t> offset) {
-    return offset ? "10.200.0." + std::to_string(*offset) : "";
-  }
-  // One of them is as good as another; the next one to be taken stands in the answer.
-  void step(Interleaving& random, int number) {
-    domain::Network network = network_now(db);
-    const std::string expected = text_of(domain::take_offset(network));
-    EXPECT_EQ(next("10.200.0.0/28"), expected);
-    const std::string name = "p" + std::to_string(number);
-    const std::size_t kind = random.below(7);
-    steps_ += "\n" + name + " kind " + std::to_string(kind) + " expects " + expected;
-    switch (kind) {
-      case 0:
-      case 1: {
-        const TestEvent provisioned = provision(name);
-        execute({provisioned});
-        EXPECT_EQ(address_of(name), expected) << decision(provisioned).second;
-        if (!expected.empty()) provisioned_.push_back(name);
-        return;
-      }
-      case 2: {
-        const std::int64_t id = known(name);
-        const std::string call = "wg_allocate_ip(" + std::to_string(id) + ", '10.200.0.0/28')";
-        if (expected.empty()) {
-          EXPECT_EQ(refused("SELECT " + call), "P0002");
-        } else {
-          EXPECT_EQ(db.value("SELECT host(" + call + ")"), expected);
-          allocated_.push_back(name);
-        }
-        return;
-      }
-      case 3: {
-        const TestEvent asked = event("reservation.create",
-                                      {{"tenant", "acme"},
-                                       {"peer", name},
-                                       {"server", "srv"},
-                                       {"address", "10.200.0." + std::to_string(2 + random.below(13))}},
-                                      "acme/" + name);
-        execute({asked});
-        steps_ += " asked " + asked.cloud_event["data"]["address"].get<std::string>() + ' ' + decision(asked).first +
-                  ' ' + decision(asked).second;
-        return;
-      }
-      case 4:
-        if (provisioned_.empty()) return;
-        execute({peer_event("revoke", "acme", take(provisioned_, random))});
-        if (random.below(2) == 0) deliver(delivery, me, host);
-        return;
-      case 5: {
-        if (allocated_.empty()) return;
-        const std::string one = take(allocated_, random);
-        if (random.below(2) == 0) {
-          EXPECT_TRUE(release(address_of(one)));
-        } else {
-          const std::string held = address_of(one);
-          execute({provision(one)});
-          EXPECT_EQ(address_of(one), held);
-          provisioned_.push_back(one);
-        }
-        return;
-      }
-      default:
-        change_network(random);
-    }
-  }
-  void change_network(Interleaving& random) {
-    json reserved = {"10.200.0.1"};
-    if (random.below(2) == 0) reserved.push_back("10.200.0." + std::to_string(2 + random.below(12)));
-    steps_ += " reserves " + reserved.dump();
-    TestEvent set = network_set("net-srv", {{"ipv4", "10.200.0.0/28"}, {"reserved", reserved}});
-    set.cloud_event["data"].erase("ipv6");
-    execute({set});
-    EXPECT_EQ(decision(set).first, "accepted") << decision(set).second;
-  }
-  std::string take(std::vector<std::string>& names, Interleaving& random) {
-    const auto at = names.begin() + static_cast<std::ptrdiff_t>(random.below(names.size()));
-    std::string name = *at;
-    steps_ += " of " + name;
-    names.erase(at);
-    return name;
-  }
-  // Nobody shares an address, none is both held and free, and who holds what is on record.
-  void expect_sound() {
-    EXPECT_EQ(
-        db.value("SELECT count(*) FROM (SELECT address_offset FROM peers WHERE address_offset IS NOT NULL GROUP BY 1 "
-                 "HAVING count(*) > 1) x"),
-        "0");
-    EXPECT_EQ(db.value("SELECT count(*) FROM network_free f JOIN peers p USING (network_id, address_offset)"), "0");
-    EXPECT_EQ(
-        db.value(
-            "SELECT count(*) FROM peers p FULL JOIN (SELECT * FROM address_periods WHERE until_at IS NULL) a "
-            "ON a.peer_id = p.id AND a.address_offset = p.address_offset "
-            "WHERE (p.address_offset IS NOT NULL OR a.peer_id IS NOT NULL) AND (a.peer_id IS NULL OR p.id IS NULL)"),
-        "0");
-  }
-
-  std::string steps_;  // what was done, for a failure's message
-  std::vector<std::string> provisioned_;
-  std::vector<std::string> allocated_;
 };
 
 TEST_F(Classic, ColumnsAreAsTheReferenceSays) {
@@ -366,179 +193,6 @@ TEST_F(Classic, TheClassicLineIsAsTheReferenceSays) {
     const json body = json::parse(events::peer_status(peer, context).body);
     EXPECT_EQ(body.value("/classic/state"_json_pointer, ""), row[3]) << body.dump();
   }
-}
-
-TEST_F(Classic, AnAddressIsAllocatedAnswersAgainAndComesBack) {
-  register_server("srv", {{"quarantine_seconds", 3600}});
-  const std::int64_t one = known("one");
-  EXPECT_EQ(next(), "10.200.0.2");
-  EXPECT_EQ(allocate(one), "10.200.0.2");
-  EXPECT_EQ(allocate(one), "10.200.0.2") << "what it holds already";
-  EXPECT_EQ(next(), "10.200.0.3");
-  EXPECT_EQ(allocate(known("two"), "fd00:200::/64"), "10.200.0.3") << "either range names the network";
-  EXPECT_EQ(outbox("allocated"), 2);
-  const std::string held =
-      "SELECT p.name FROM address_periods a JOIN peers p ON p.id = a.peer_id WHERE a.address_offset = 2 AND until_at "
-      "IS ";
-  EXPECT_EQ(db.value(held + "NULL"), "one");
-
-  EXPECT_TRUE(release("10.200.0.2"));
-  EXPECT_FALSE(release("10.200.0.2")) << "nobody has it any more";
-  EXPECT_EQ(db.value(held + "NOT NULL"), "one");
-  EXPECT_EQ(outbox("released"), 1);
-  EXPECT_EQ(db.value("SELECT is_allocated FROM wg_ip_pool WHERE ip_address = '10.200.0.2'"), "t") << "it rests";
-  set_clock_ahead("2 hours");
-  EXPECT_EQ(db.value("SELECT is_allocated FROM wg_ip_pool WHERE ip_address = '10.200.0.2'"), "f");
-  const auto entry =
-      json::parse(db.value("SELECT body FROM audit WHERE event_type = 'peerwright.address.released.v1'"));
-  EXPECT_EQ(entry["subject"], json({{"tenant", "acme"}, {"peer", "one"}, {"network", "net-srv"}}));
-  EXPECT_EQ(entry["changes"]["addresses"][0]["address_offset"], 2);
-}
-
-TEST_F(Classic, WhatIsRefusedSaysWhy) {
-  register_server("srv", {{"ipv4", "10.200.0.0/30"}, {"ipv6", nullptr}});
-  register_server("other", {{"ipv4", "10.201.0.0/24"}, {"ipv6", nullptr}, {"reserved", {"10.201.0.1"}}});
-  const std::string range = "10.200.0.0/30";
-  const std::int64_t live = [&] {
-    execute({provision("live")});
-    return of_peer("live", "id");
-  }();
-  const std::int64_t gone = known("gone");
-  execute({peer_event("revoke", "acme", "gone")});
-  const auto call = [](std::int64_t peer, const std::string& where) {
-    return "SELECT wg_allocate_ip(" + std::to_string(peer) + ", '" + where + "')";
-  };
-  const std::string no_data = "P0002", check = "23514", invalid = "22023";
-  EXPECT_EQ(refused(call(live, "10.9.0.0/24")), no_data) << "no such network";
-  EXPECT_EQ(refused(call(4711, range)), no_data) << "no such peer";
-  EXPECT_EQ(refused(call(known("late"), range)), no_data) << "none is free";
-  EXPECT_EQ(refused(call(gone, "10.201.0.0/24")), check) << "revoked";
-  EXPECT_EQ(refused(call(live, "10.201.0.0/24")), check) << "it has one elsewhere";
-  EXPECT_EQ(db.value("SELECT host(wg_allocate_ip(" + std::to_string(live) + ", '" + range + "'))"), "10.200.0.2");
-  EXPECT_EQ(db.value("SELECT wg_get_next_available_ip('" + range + "') IS NULL"), "t");
-  EXPECT_EQ(db.value("SELECT wg_get_next_available_ip('10.9.0.0/24') IS NULL"), "t");
-  EXPECT_FALSE(release("10.200.0.2")) << "a live peer has it";
-  EXPECT_FALSE(release("10.200.0.1"));
-  EXPECT_FALSE(release("10.9.0.1"));
-  EXPECT_FALSE(release("fd00:200::ffff:ffff:ffff:ffff"));
-  EXPECT_EQ(refused("SELECT wg_init_ip_pool('10.9.0.0/24', '10.8.0.1')"), invalid);
-  EXPECT_EQ(refused("SELECT wg_init_ip_pool('10.9.0.0/24', '10.9.0.255')"), invalid);
-  EXPECT_EQ(refused("SELECT wg_init_ip_pool('10.9.0.0/31', '10.9.0.1')"), invalid);
-  EXPECT_EQ(refused("SELECT wg_init_ip_pool('203.0.113.0/24', '203.0.113.1')"), invalid) << "public";
-  EXPECT_EQ(refused("SELECT wg_init_ip_pool('fd00:9::/64', 'fd00:9::1')"), invalid);
-  EXPECT_EQ(refused("SELECT wg_init_ip_pool('" + range + "', '10.200.0.2')"), "23505") << "a peer holds it";
-}
-
-TEST_F(Classic, AnInitialisedPoolIsANetworkForServers) {
-  EXPECT_EQ(db.value("SELECT wg_init_ip_pool('10.9.0.0/24', '10.9.0.1')"), "254");
-  EXPECT_EQ(db.value("SELECT wg_init_ip_pool('10.9.0.0/24', '10.9.0.1/24')"), "254") << "again";
-  EXPECT_EQ(db.value("SELECT count(*) FROM wg_ip_pool WHERE is_reserved"), "1");
-  EXPECT_EQ(next("10.9.0.0/24"), "10.9.0.2");
-  EXPECT_EQ(allocate(known("one"), "10.9.0.0/24"), "10.9.0.2");
-  const TestEvent changed =
-      network_set("10.9.0.0-24", {{"ipv4", "10.9.0.0/24"}, {"reserved", {"10.9.0.1", "10.9.0.3"}}});
-  TestEvent four_alone = changed;
-  four_alone.cloud_event["data"].erase("ipv6");
-  ASSERT_TRUE(execute(intake, {&log.append(four_alone, 0, machine_now() + std::chrono::hours(1))}));
-  EXPECT_EQ(decision(four_alone).first, "accepted") << "a later word than the function's own";
-  EXPECT_EQ(next("10.9.0.0/24"), "10.9.0.4");
-}
-
-TEST_F(Classic, ARollbackBurnsNothing) {
-  register_server();
-  const std::int64_t one = known("one");
-  const std::string before = db.value("SELECT count(*) FROM audit");
-  {
-    Other other(db);
-    other.execute("SELECT wg_allocate_ip(" + std::to_string(one) + ", '10.200.0.0/16')");
-    other.execute("SELECT wg_init_ip_pool('10.9.0.0/24', '10.9.0.1')");
-  }
-  EXPECT_EQ(next(), "10.200.0.2");
-  EXPECT_EQ(address_of("one"), "");
-  EXPECT_EQ(db.value("SELECT count(*) FROM outbox WHERE ce_type LIKE '%address%'"), "0");
-  EXPECT_EQ(db.value("SELECT count(*) FROM audit"), before);
-  EXPECT_EQ(db.value("SELECT count(*) FROM networks WHERE name LIKE '10.9%'"), "0");
-}
-
-TEST_F(Classic, AnAllocatedAddressStaysWithThePeerThatIsProvisioned) {
-  register_server();
-  const std::string held = allocate(known("one"));
-  allocate(known("two"));
-  execute({provision("one")});
-  EXPECT_EQ(address_of("one"), held);
-  EXPECT_EQ(db.number("SELECT count(*) FROM address_periods WHERE address_offset = 2"), 1);
-  EXPECT_EQ(db.number("SELECT peer_count FROM servers"), 1);
-  TestEvent asked = provision("two");
-  asked.cloud_event["data"]["address"] = "10.200.0.9";
-  execute({asked});
-  ASSERT_EQ(decision(asked).first, "accepted") << decision(asked).second;
-  EXPECT_EQ(address_of("two"), "10.200.0.9") << "an address that is asked for is honoured";
-  EXPECT_EQ(db.value("SELECT count(*) FROM network_free WHERE address_offset = 3"), "1") << "the other comes back";
-  EXPECT_FALSE(release("10.200.0.9"));
-}
-
-TEST_F(Classic, AReservationKeepsAnAllocatedAddressToo) {
-  register_server();
-  const std::string held = allocate(known("one"));
-  const TestEvent reserved =
-      event("reservation.create", {{"tenant", "acme"}, {"peer", "one"}, {"server", "srv"}}, "acme/one");
-  execute({reserved});
-  ASSERT_EQ(decision(reserved).first, "accepted") << decision(reserved).second;
-  EXPECT_EQ(address_of("one"), held);
-}
-
-TEST_F(Classic, AnAllocatedAddressElsewhereComesBack) {
-  register_server();
-  register_server("other", {{"ipv4", "10.201.0.0/24"}, {"ipv6", nullptr}, {"reserved", {"10.201.0.1"}}});
-  allocate(known("one"), "10.201.0.0/24");
-  execute({provision("one")});
-  EXPECT_EQ(address_of("one"), "10.200.0.2");
-  EXPECT_EQ(
-      db.value("SELECT count(*) FROM network_free f JOIN networks n ON n.id = f.network_id WHERE n.name = 'net-other'"),
-      "1");
-  EXPECT_EQ(db.value("SELECT count(*) FROM address_periods WHERE until_at IS NULL"), "1");
-}
-
-TEST_F(Classic, ARevokedPeerGivesAnAllocatedAddressBack) {
-  register_server();
-  allocate(known("one"));
-  execute({peer_event("revoke", "acme", "one")});
-  EXPECT_EQ(address_of("one"), "");
-  EXPECT_EQ(db.value("SELECT count(*) FROM network_free WHERE address_offset = 2"), "1");
-}
-
-TEST_F(Classic, BothWaysGiveTheAddressThatTheDomainWouldGive) {
-  register_server("srv", {{"ipv4", "10.200.0.0/28"}, {"ipv6", nullptr}});
-  execute({event("tenant.set", {{"tenant", "acme"}, {"reservations_per_hour", 1000}}, "acme")});
-  const char* again = std::getenv("PEERWRIGHT_TEST_SEED");
-  const unsigned seed = again != nullptr ? static_cast<unsigned>(std::stoul(again)) : std::random_device()();
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  Interleaving random(seed);
-  for (int number = 0; number < 120 && !HasFailure(); ++number) {
-    step(random, number);
-    expect_sound();
-    EXPECT_FALSE(HasFailure()) << steps_;
-  }
-}
-
-TEST_F(Classic, TwoAtOnceNeverGetOneAddress) {
-  constexpr int kEach = 12;
-  register_server();
-  std::vector<std::int64_t> ids;
-  for (int i = 0; i < kEach; ++i) ids.push_back(known("sql-" + std::to_string(i)));
-  std::thread sql([&] {
-    pqxx::connection connection(db.dsn());
-    for (const std::int64_t id : ids) {
-      pqxx::work work(connection);
-      work.exec("SELECT wg_allocate_ip(" + std::to_string(id) + ", '10.200.0.0/16')");
-      work.commit();
-    }
-  });
-  for (int i = 0; i < kEach; ++i) execute({provision("event-" + std::to_string(i))});
-  sql.join();
-  EXPECT_EQ(db.value("SELECT count(DISTINCT address_offset) FROM peers"), std::to_string(2 * kEach));
-  EXPECT_EQ(db.value("SELECT max(address_offset) FROM peers"), std::to_string(2 * kEach + 1)) << "none was burnt";
-  expect_sound();
 }
 
 }  // namespace

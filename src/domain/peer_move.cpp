@@ -1,3 +1,4 @@
+#include "peer_settings.hpp"
 #include "peerwright/domain/events.hpp"
 #include "peerwright/domain/rules.hpp"
 #include "placement.hpp"
@@ -45,14 +46,7 @@ Refs refs_of(const PeerMove& event) {
 
 Decision decide(const PeerMove& event, const Word& word, const State& state) {
   const Peer& before = *state.peer(event.tenant, event.peer);
-  if (before.stage == Stage::revoked) {
-    return rejected("peer_revoked", "the peer was revoked, which is final", "provision a peer of another name");
-  }
-  if (auto refusal = refuse_by_order(word, before.word)) return *std::move(refusal);
-  if (before.stage == Stage::unknown) {
-    return rejected("peer_not_provisioned", "the peer is neither reserved nor provisioned",
-                    "send peer.provision first");
-  }
+  if (auto refusal = refuse_change(before, word)) return *std::move(refusal);
   Decision decision;
   Peer after = before;
   after.word = following(word, after.word);

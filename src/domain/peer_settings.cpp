@@ -2,6 +2,7 @@
 
 #include <tuple>
 
+#include "peerwright/domain/rules.hpp"
 #include "placement.hpp"
 
 namespace peerwright::domain {
@@ -40,6 +41,18 @@ std::optional<Decision> refuse_secrets(bool makes_key, const PeerSettings& setti
       (settings.preshared_key && prepared.preshared_key_sealed.empty())) {
     return rejected("secret_not_made", "a secret that the event asks for was not made",
                     "send the event again under a new id, or make the keys on the client");
+  }
+  return std::nullopt;
+}
+
+std::optional<Decision> refuse_change(const Peer& peer, const Word& word) {
+  if (peer.stage == Stage::revoked) {
+    return rejected("peer_revoked", "the peer was revoked, which is final", "provision a peer of another name");
+  }
+  if (auto refusal = refuse_by_order(word, peer.word)) return refusal;
+  if (peer.stage == Stage::unknown) {
+    return rejected("peer_not_provisioned", "the peer is neither reserved nor provisioned",
+                    "send peer.provision first");
   }
   return std::nullopt;
 }

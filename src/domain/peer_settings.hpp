@@ -14,6 +14,10 @@ namespace peerwright::domain {
 std::optional<Decision> refuse_secrets(bool makes_key, const PeerSettings& settings, const Tenant& tenant,
                                        const State& state);
 
+// A rejection where the peer takes no change of its configuration by this word: it was revoked, the word is behind, or
+// there is no place yet that could change.
+std::optional<Decision> refuse_change(const Peer& peer, const Word& word);
+
 // Puts what is said into the peer, and the preshared key that was prepared. `sites` are the said site networks
 // (sites_from), of no account where none are said.
 void put_settings(const PeerSettings& settings, const std::vector<wireguard::Prefix>& sites, const Prepared& prepared,

@@ -51,14 +51,7 @@ Refs refs_of(const PeerUpdate& event) {
 
 Decision decide(const PeerUpdate& event, const Word& word, const State& state) {
   const Peer& before = *state.peer(event.tenant, event.peer);
-  if (before.stage == Stage::revoked) {
-    return rejected("peer_revoked", "the peer was revoked, which is final", "provision a peer of another name");
-  }
-  if (auto refusal = refuse_by_order(word, before.word)) return *std::move(refusal);
-  if (before.stage == Stage::unknown) {
-    return rejected("peer_not_provisioned", "the peer is neither reserved nor provisioned",
-                    "send peer.provision first");
-  }
+  if (auto refusal = refuse_change(before, word)) return *std::move(refusal);
   const Tenant& tenant = *state.tenant(event.tenant);
   if (auto refusal = refuse_secrets(false, event.settings, tenant, state)) return *std::move(refusal);
   auto after = updated(event, before, state);

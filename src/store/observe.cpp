@@ -127,6 +127,7 @@ class Round {
     health.file_safe = is_safe_mode(seen.file_mode);
     health.drift = row_.health.drift;
     if (stood_still(planned)) {
+      look_for_stale_links(seen);
       drift.compare_others(tx_);
       health.drift = drift.counts();
       looked.due = drift.repair(tx_);
@@ -178,6 +179,17 @@ class Round {
     Column keys;
     for (const auto& peer : seen.peers) keys.add(std::string_view(peer.public_key));
     return keys.text();
+  }
+
+  void look_for_stale_links(const wireguard::HostObservation& seen) {
+    Column keys, handshakes;
+    for (const auto& peer : seen.peers) {
+      keys.add(std::string_view(peer.public_key));
+      handshakes.add(peer.handshake_epoch_seconds);
+    }
+    if (keys.empty()) return;
+    tx_.run("observe_stale_links", server_id_, keys.text(), handshakes.text(),
+            seen.now_epoch_seconds - std::chrono::seconds(kHandshakeLives).count());
   }
 
   void store_server(const wireguard::HostObservation& seen, const Health& health, bool counted,

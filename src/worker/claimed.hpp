@@ -1,12 +1,16 @@
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "peerwright/base/result.hpp"
 #include "peerwright/domain/model.hpp"
 
 namespace peerwright::worker {
@@ -53,5 +57,27 @@ class Claimed {
   std::map<domain::Id, bool> active_;
   bool ended_ = false;
 };
+
+// Claims as much as there are free threads for, out of `store.claim`. Hosts that did not answer last time get a quarter
+// of the threads at most, so that the dead never keep the living waiting.
+template <typename Store>
+Result<void> claim_servers(Store& store, const std::string& worker_id, std::chrono::milliseconds dead_after,
+                           Claimed& claimed, int threads) {
+  for (const bool failing : {false, true}) {
+    std::vector<domain::Id> active;
+    int active_failing = 0;
+    for (const auto& [server, has_failed] : claimed.active()) {
+      active.push_back(server);
+      active_failing += has_failed ? 1 : 0;
+    }
+    int free = threads - static_cast<int>(active.size());
+    if (failing) free = std::min(free, std::max(1, threads / 4) - active_failing);
+    if (free <= 0) continue;
+    const auto servers = store.claim(worker_id, active, free, dead_after, failing);
+    if (!servers) return tl::unexpected(servers.error());
+    claimed.add(*servers, failing);
+  }
+  return {};
+}
 
 }  // namespace peerwright::worker

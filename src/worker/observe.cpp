@@ -129,27 +129,6 @@ class Observer {
   std::mt19937 random_;
 };
 
-// Claims as much as there are free threads for. Hosts that did not answer last time get a quarter of them at most, so
-// that the dead never keep the living waiting.
-Result<void> claim_round(Context& context, store::ObserveStore& store, Claimed& claimed, int threads) {
-  const std::chrono::milliseconds dead_after(context.config()->worker.dead_after_ms);
-  for (const bool failing : {false, true}) {
-    std::vector<Id> active;
-    int active_failing = 0;
-    for (const auto& [server, has_failed] : claimed.active()) {
-      active.push_back(server);
-      active_failing += has_failed ? 1 : 0;
-    }
-    int free = threads - static_cast<int>(active.size());
-    if (failing) free = std::min(free, std::max(1, threads / 4) - active_failing);
-    if (free <= 0) continue;
-    const auto servers = store.claim(context.worker_id, active, free, dead_after, failing);
-    if (!servers) return tl::unexpected(servers.error());
-    claimed.add(*servers, failing);
-  }
-  return {};
-}
-
 // Deletes a portion of what is too old; when to do so again.
 std::chrono::steady_clock::time_point prune(Context& context, store::ObserveStore& store) {
   const auto deleted = store.prune_log(context.config()->observe.log_retention_days, kPruneRows);
@@ -178,8 +157,9 @@ void run_observe(Context& context) {
   store::ObserveStore store(context.database, context.sealer);
   auto prune_at = std::chrono::steady_clock::now();
   bool failing = false;
+  const std::chrono::milliseconds dead_after(context.config()->worker.dead_after_ms);
   while (!context.stopping()) {
-    const auto claims = claim_round(context, store, claimed, threads);
+    const auto claims = claim_servers(store, context.worker_id, dead_after, claimed, threads);
     if (!claims && !failing) log::warn("nothing can be claimed", claims.error(), {{"loop", kLoop}});
     failing = !claims;
     if (claims && std::chrono::steady_clock::now() >= prune_at) prune_at = prune(context, store);

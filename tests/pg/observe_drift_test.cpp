@@ -131,5 +131,29 @@ TEST_F(ObserveDrift, AFirewallThatWasChangedByHandIsPushedAnew) {
   EXPECT_EQ(json::object(), drift());
 }
 
+// Nodes that are called by name: whoever is silent may have another address by now.
+TEST_F(ObserveDrift, ASilentNodesNameIsLookedUpAgain) {
+  const std::string named = wireguard::generate_key_pair().public_key;
+  const std::string literal = wireguard::generate_key_pair().public_key;
+  link("srv", "named", named, "10.20.0.0/16", "branch.example.net:51820");
+  link("srv", "literal", literal, "10.21.0.0/16", "192.0.2.33:51820");
+  settle();
+  ASSERT_EQ("branch.example.net:51820", host().peers[named].endpoint) << "this test resolves no names";
+  clients[named].handshake_epoch_seconds = clients[literal].handshake_epoch_seconds = host_now - 10;
+  look();
+  EXPECT_EQ(0, full.retry_set_aside().value()) << "whoever speaks is left alone";
+  pass(600);
+  const auto looked = look();
+  EXPECT_TRUE(looked.drift.at("missing") == 0 && looked.drift.at("foreign") == 0);
+  EXPECT_EQ("t", of_link("named", "resolve"));
+  EXPECT_EQ("f", of_link("literal", "resolve")) << "an address is what it is";
+  EXPECT_EQ(1, full.retry_set_aside().value());
+  host().peers[named].endpoint = "198.51.100.1:1";  // where it was
+  EXPECT_EQ(1, settle());
+  EXPECT_EQ("branch.example.net:51820", host().peers[named].endpoint) << "the endpoint is told anew";
+  EXPECT_EQ("f", of_link("named", "resolve"));
+  EXPECT_EQ(0, full.retry_set_aside().value());
+}
+
 }  // namespace
 }  // namespace peerwright::test

@@ -106,6 +106,15 @@ SELECT k.key,
            (SELECT u.peer_id FROM used_keys u WHERE u.public_key = k.key))
 FROM unnest($2::text[]) AS k(key);
 
+-- name: observe_stale_links
+-- A node that is called by name and has shaken no hand for so long may have moved: its name is looked up anew before the
+-- next push (links_retry_names makes that due). $4: the oldest handshake that is none too old, by the host's clock.
+UPDATE node_links l SET resolve = true
+FROM unnest($2::text[], $3::bigint[]) AS r(public_key, handshake)
+WHERE l.server_id = $1 AND l.public_key = r.public_key AND r.handshake < $4 AND l.wanted AND NOT l.resolve
+  AND l.applied_generation >= l.generation
+  AND l.endpoint <> '' AND l.endpoint !~ '^([0-9.]+|\[[0-9A-Fa-f:]+\]):[0-9]+$';
+
 -- name: observe_missing_links
 SELECT count(*) FROM node_links
 WHERE server_id = $1 AND wanted AND proven <> '' AND proven NOT LIKE '?%' AND public_key <> ''

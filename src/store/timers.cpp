@@ -18,6 +18,7 @@ struct TimerKey {
   std::string kind;
   Id subject_id = 0;
   std::string owner;
+  std::int64_t due_us = 0;  // as it was judged
 };
 
 class Round {
@@ -29,7 +30,7 @@ class Round {
   bool run() {
     lock();
     RowWriter rows;
-    for (const TimerKey& key : keys_) rows.add(key.kind).add(key.subject_id).add(key.owner).end_row();
+    for (const TimerKey& key : keys_) rows.add(key.kind).add(key.subject_id).add(key.owner).add(key.due_us).end_row();
     for (const auto& row : rows.run(tx_, "timers_again")) {
       RowReader read(row);
       domain::Timer timer;
@@ -155,7 +156,7 @@ std::vector<TimerKey> due_timers(Tx& tx, const TimerGate& gate, int most) {
   const std::int64_t margin_us = std::chrono::microseconds(gate.margin).count();
   std::vector<TimerKey> keys;
   for (const auto& row : tx.run("timers_due", closed ? std::int64_t{0} : *caught_up - margin_us, most)) {
-    keys.push_back({text_at(row, 0), int_at(row, 1), text_at(row, 2)});
+    keys.push_back({text_at(row, 0), int_at(row, 1), text_at(row, 2), int_at(row, 3)});
   }
   return keys;
 }

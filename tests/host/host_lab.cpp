@@ -58,6 +58,11 @@ std::vector<std::string> entered(pid_t pid, const std::string& shell_command) {
 constexpr const char* kStartWireGuard =
     "{ LOG_LEVEL=silent setpriv --pdeathsig KILL wireguard-go -f wg0 >/dev/null 2>&1 & } && exec sleep infinity";
 
+// Succeeds once it takes commands. A `wg` that comes after the socket is bound and before it listens would think that
+// its owner is dead and unlink it, and nobody ever came through: so nothing is asked by `wg`. 00010000 is
+// __SO_ACCEPTCON.
+constexpr const char* kWireGuardListens = "grep -q ' 00010000 .*/wg0.sock$' /proc/net/unix";
+
 }  // namespace
 
 Running::Running(const std::vector<std::string>& command, std::string_view input) {
@@ -137,7 +142,7 @@ HostLab::HostLab() {
                              "private-key /dev/stdin";
   // Before `ready` is there, the process is still in the namespaces of this test.
   if (!eventually([&] { return std::filesystem::exists(ready); }) ||
-      !eventually([&] { return run(set_up).status == 0; })) {
+      !eventually([&] { return run(kWireGuardListens).status == 0; }) || run(set_up).status != 0) {
     give_up("wireguard-go did not start; it needs root, unshare and /dev/net/tun");
   }
 }
@@ -175,7 +180,7 @@ LabMachine::LabMachine(const HostLab& host, int number) : host_(host), number_(n
       std::string("mount -t tmpfs tmpfs /run && mkdir -m 700 /run/wireguard && ") + kStartWireGuard;
   machine_ = std::make_unique<Running>(
       std::vector<std::string>{"unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", init}, "");
-  if (!eventually([&] { return run("ip link show wg0").status == 0; })) give_up("a machine did not start");
+  if (!eventually([&] { return run(kWireGuardListens).status == 0; })) give_up("a machine did not start");
   const std::string k = std::to_string(number_);
   const std::string cable = "ip link add cable" + k + " type veth peer name cable netns " +
                             std::to_string(machine_->pid()) + " && ip addr add 172.31." + k + ".1/24 dev cable" + k +

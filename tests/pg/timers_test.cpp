@@ -167,6 +167,23 @@ TEST_F(Timers, aKeyThatArrivesAtTheMomentOfExpiryGetsItsPlaceOrARefusal) {
   }
 }
 
+// Between the look and the lock somebody prolongs it, to a time that has passed too by now but that nobody has judged.
+TEST_F(Timers, oneThatWasSetAnewMeanwhileIsJudgedAnew) {
+  reserve("p");
+  caught_up();
+  Other other(db);
+  other.execute("SELECT * FROM peers WHERE name = 'p' FOR UPDATE");
+  std::thread expiring([&] { run_timers(); });
+  EXPECT_TRUE(waiting_for_locks(1));
+  other.execute("UPDATE peers SET reserved_until = reserved_until + interval '2 seconds' WHERE name = 'p'");
+  other.execute("UPDATE timers SET due_at = due_at + interval '2 seconds'");
+  other.commit();
+  expiring.join();
+  EXPECT_EQ("reserved", stage("p"));
+  EXPECT_EQ(1U, run_timers());
+  EXPECT_EQ("unknown", stage("p"));
+}
+
 TEST_F(Timers, oneThatCannotBeCarriedOutIsNotInTheWayOfOthers) {
   reserve("bad");
   reserve("p");

@@ -15,7 +15,7 @@ FROM parts p LEFT JOIN intake i ON i.topic = p.topic AND i.partition = p.partiti
 -- name: timers_due
 -- $1: what takes something away must have fallen due by then (microseconds). A quota is judged by figures that only grow,
 -- and a rotation takes nothing away: they wait for nobody.
-SELECT t.kind, t.subject_id, t.owner
+SELECT t.kind, t.subject_id, t.owner, (extract(epoch FROM t.due_at) * 1000000)::bigint
 FROM timers t
 CROSS JOIN LATERAL (
   SELECT e.name AS tenant, ARRAY['peer/' || p.name, 'subscriber/' || s.name, 'customer/' || c.name] AS subjects
@@ -46,10 +46,12 @@ SELECT tenant_id FROM subscribers WHERE id = ANY ($1::bigint[])
 UNION SELECT tenant_id FROM customers WHERE id = ANY ($2::bigint[]);
 
 -- name: timers_again
--- As they stand now that their subjects are locked.
+-- As they stand now that their subjects are locked. One that was set to a later time meanwhile is another one: whether
+-- intake has caught up past that time was not judged.
 SELECT t.kind, t.subject_id, t.owner, (extract(epoch FROM t.due_at) * 1000000)::bigint
-FROM timers t JOIN unnest($1::text[], $2::bigint[], $3::text[]) AS r(kind, subject_id, owner) USING (kind, subject_id, owner)
-WHERE t.due_at <= clock_now() ORDER BY t.due_at, t.kind, t.subject_id, t.owner;
+FROM timers t JOIN unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[]) AS r(kind, subject_id, owner, due_us)
+  USING (kind, subject_id, owner)
+WHERE (extract(epoch FROM t.due_at) * 1000000)::bigint <= r.due_us ORDER BY t.due_at, t.kind, t.subject_id, t.owner;
 
 -- name: timers_usage
 SELECT peer_id, rx_bytes + tx_bytes FROM peer_runtime WHERE peer_id = ANY ($1::bigint[]);

@@ -2,6 +2,8 @@
 #include <cstdlib>
 
 #include "embedded/peerwright_host_scripts.hpp"
+#include "peerwright/base/seal.hpp"
+#include "peerwright/ssh/host_files.hpp"
 #include "peerwright/ssh/session.hpp"
 
 namespace peerwright::ssh {
@@ -15,10 +17,23 @@ std::string_view script(std::string_view name) {
   std::abort();
 }
 
+HostFile named_by_hash(std::string_view name, std::string_view text) {
+  return {std::string(kHostDirectory) + "/" + std::string(name) + "-" + sha256_hex(text) + ".sh", 0644,
+          std::string(text)};
+}
+
 }  // namespace
 
 std::string_view push_script() { return script("push.sh"); }
 
 std::string_view observe_script() { return script("observe.sh"); }
+
+std::string_view hand_script() { return script("hand.sh"); }
+
+std::vector<HostFile> host_files() {
+  return {named_by_hash("push", push_script()),
+          named_by_hash("observe", observe_script()),
+          {std::string(kHostDirectory) + "/hand", 0755, std::string(hand_script())}};
+}
 
 }  // namespace peerwright::ssh

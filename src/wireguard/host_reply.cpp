@@ -25,7 +25,7 @@ struct Refusal {
 
 // In the order of the script's exit statuses, of which the first is kFirstRefusal.
 constexpr int kFirstRefusal = 10;
-constexpr std::array<Refusal, 12> kRefusals{{
+constexpr std::array<Refusal, 14> kRefusals{{
     {"plan_incomplete", Retry::later,
      "the host received only a part of the plan and did nothing:", "nothing: it is sent again"},
     {"push_number_refused", Retry::later, "the host has already seen push number",
@@ -48,6 +48,10 @@ constexpr std::array<Refusal, 12> kRefusals{{
      "give the interface its key back, or register the new key"},
     {"nft_refused", Retry::never, "the host's nft refused a command:",
      "check that the host's kernel has nf_tables and that the login may administer it; the old firewall stays"},
+    {"host_script_outdated", Retry::never,
+     "the scripts that lie on the host are not this worker's:", "run peerwright server prepare for this server"},
+    {"host_command_refused", Retry::never, "the host's /usr/local/lib/peerwright/hand refuses the command:",
+     "where it names an interface and a path, write both into /usr/local/lib/peerwright/allowed on the host"},
 }};
 
 Error failed(const Refusal& refusal, std::string_view detail) {

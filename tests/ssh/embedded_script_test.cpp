@@ -2,6 +2,8 @@
 
 #include <fstream>
 
+#include "peerwright/base/seal.hpp"
+#include "peerwright/ssh/host_files.hpp"
 #include "peerwright/ssh/session.hpp"
 
 namespace peerwright::ssh {
@@ -22,6 +24,19 @@ TEST(ObserveScriptTest, IsTheFileInTheSources) {
   const std::string text = source_of("observe.sh");
   ASSERT_FALSE(text.empty());
   EXPECT_EQ(observe_script(), text);
+}
+
+TEST(HostFilesTest, AreTheDispatcherAndTheScriptsThatItCarriesOutEachNamedByItsHash) {
+  const auto files = host_files();
+  ASSERT_EQ(files.size(), 3U);
+  EXPECT_EQ(files[0].path, "/usr/local/lib/peerwright/push-" + sha256_hex(push_script()) + ".sh");
+  EXPECT_EQ(files[0].content, push_script());
+  EXPECT_EQ(files[1].path, "/usr/local/lib/peerwright/observe-" + sha256_hex(observe_script()) + ".sh");
+  EXPECT_EQ(files[1].content, observe_script());
+  EXPECT_EQ(files[2].path, "/usr/local/lib/peerwright/hand");
+  EXPECT_EQ(files[2].content, source_of("hand.sh"));
+  EXPECT_EQ(files[2].mode, 0755);
+  EXPECT_EQ(files[0].mode, 0644);
 }
 
 }  // namespace

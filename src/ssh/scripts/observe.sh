@@ -10,7 +10,7 @@ nft_file=${config%/*}/peerwright-$interface.nft
 # As in push.sh: a refusal has the same exit status in both.
 codes='plan_incomplete push_number_refused host_of_other_installation prefix_taken_on_host host_tool_missing
 host_config_missing interface_missing wg_refused host_busy host_storage_failed interface_key_changed
-nft_refused'
+nft_refused host_script_outdated host_command_refused'
 
 fail() { # CODE DETAIL...
   status=10

@@ -209,6 +209,12 @@ void add_settings(const store::ServerView& view, Json& row) {
   row["updated_by"] = or_null(server.updated_by);
 }
 
+Json jump_of(const domain::Server& server) {
+  if (!server.ssh_jump) return nullptr;
+  const domain::JumpHost& jump = *server.ssh_jump;
+  return {{"host", jump.host}, {"port", jump.port}, {"user", jump.user}, {"host_key", jump.host_key}};
+}
+
 }  // namespace
 
 Json row_of(const store::ServerDetail& detail) {
@@ -226,7 +232,9 @@ Json row_of(const store::ServerDetail& detail) {
             {{"host", or_null(server.ssh_host)},
              {"port", server.ssh_port},
              {"user", or_null(server.ssh_user)},
-             {"host_key", or_null(server.ssh_host_key)}}},
+             {"host_key", or_null(server.ssh_host_key)},
+             {"way", wireguard::name_of(server.ssh_way)},
+             {"jump", jump_of(server)}}},
            {"mtu", server.mtu > 0 ? Json(server.mtu) : Json()},
            {"dns", server.dns},
            {"keepalive_seconds", server.keepalive_seconds},

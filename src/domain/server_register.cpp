@@ -60,6 +60,8 @@ void apply(const ServerRegister& event, Server& server) {
   server.ssh_port = event.ssh_port;
   server.ssh_user = event.ssh_user;
   server.ssh_host_key = event.ssh_host_key;
+  server.ssh_way = event.ssh_way;
+  server.ssh_jump = event.ssh_jump;
   server.exec_prefix = event.exec_prefix;
   server.interface = event.interface;
   server.config_path = event.config_path;
@@ -98,6 +100,7 @@ Decision decide(const ServerRegister& event, const Word& word, const State& stat
   after.owner_tenant_id = owner;
   apply_key(event, state, after);
   apply(event, after);
+  if (auto refusal = refuse_by_way(after)) return *std::move(refusal);
   after.generation += 1;
   if (!before.word) after.created_by = word.source;
   const bool returns = before.state == ServerState::retired;

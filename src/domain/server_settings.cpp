@@ -26,6 +26,11 @@ bool same_texts(const Server& a, const Server& b) {
          a.post_down == b.post_down;
 }
 
+// An address may be another machine's where it is reached from another place.
+bool same_place(const std::optional<JumpHost>& a, const std::optional<JumpHost>& b) {
+  return a.has_value() == b.has_value() && (!a || (a->host == b->host && a->port == b->port));
+}
+
 }  // namespace
 
 void apply_settings(const ServerSettings& settings, Server& server) {
@@ -33,6 +38,8 @@ void apply_settings(const ServerSettings& settings, Server& server) {
   set(server.ssh_port, settings.ssh_port);
   set(server.ssh_user, settings.ssh_user);
   set(server.ssh_host_key, settings.ssh_host_key);
+  set(server.ssh_way, settings.ssh_way);
+  set(server.ssh_jump, settings.ssh_jump);
   set(server.exec_prefix, settings.exec_prefix);
   set(server.endpoint, settings.endpoint);
   set(server.mtu, settings.mtu);
@@ -61,8 +68,9 @@ ServerChange change_between(const Server& before, const Server& after) {
   change.interface = before.listen_port != after.listen_port || before.mtu != after.mtu;
   change.place = before.ssh_host != after.ssh_host || before.ssh_port != after.ssh_port ||
                  before.exec_prefix != after.exec_prefix || before.interface != after.interface ||
-                 before.config_path != after.config_path;
-  const bool way_in = before.ssh_user != after.ssh_user || before.ssh_host_key != after.ssh_host_key;
+                 before.config_path != after.config_path || !same_place(before.ssh_jump, after.ssh_jump);
+  const bool way_in = before.ssh_user != after.ssh_user || before.ssh_host_key != after.ssh_host_key ||
+                      before.ssh_way != after.ssh_way || before.ssh_jump != after.ssh_jump;
   const bool limits = before.max_peers != after.max_peers || before.keepalive_seconds != after.keepalive_seconds;
   change.anything = change.clients || change.firewall || change.interface || change.place || way_in || limits ||
                     !same_texts(before, after);
@@ -90,6 +98,14 @@ std::optional<Decision> refuse_by_state(const Server* server, const std::string&
   if (server == nullptr || !server->word) return unknown_server(name);
   if (server->state == ServerState::retired) return server_retired(name);
   return std::nullopt;
+}
+
+std::optional<Decision> refuse_by_way(const Server& after) {
+  if (after.ssh_way == wireguard::WayIn::shell || after.exec_prefix.empty()) return std::nullopt;
+  return rejected("exec_prefix_not_taken",
+                  std::string("a host that is logged in to by ") + wireguard::name_of(after.ssh_way) +
+                      " carries out one command, and takes no exec prefix with it",
+                  "send an empty exec_prefix; what enters a container belongs into the host's own configuration");
 }
 
 Decision settle_server(const Server& before, Server after, const Word& word, bool changed) {

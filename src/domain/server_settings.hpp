@@ -29,6 +29,9 @@ Decision server_retired(const std::string& name);
 // One of the two where it applies: also where there is no such server at all (nullptr).
 std::optional<Decision> refuse_by_state(const Server* server, const std::string& name);
 
+// The refusal of settings that do not go with the way in which the host is logged in to.
+std::optional<Decision> refuse_by_way(const Server& after);
+
 // The server with its register's new word, and a new version of its status where it changed.
 Decision settle_server(const Server& before, Server after, const Word& word, bool changed);
 

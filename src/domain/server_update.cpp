@@ -15,6 +15,7 @@ Decision decide(const ServerUpdate& event, const Word& word, const State& state)
   if (auto refusal = refuse_by_order(word, before->word)) return *std::move(refusal);
   Server after = *before;
   apply_settings(event.settings, after);
+  if (auto refusal = refuse_by_way(after)) return *std::move(refusal);
   const ServerChange change = change_between(*before, after);
   if (on_host(change)) after.generation += 1;
   Decision decision = settle_server(*before, std::move(after), word, change.anything);

@@ -150,6 +150,15 @@ void write(JsonWriter& body, const domain::Server& server) {
   body.number("ssh_port", server.ssh_port);
   body.text("ssh_user", server.ssh_user);
   body.text("ssh_host_key", server.ssh_host_key);
+  if (server.ssh_way != wireguard::WayIn::shell) body.text("ssh_way", wireguard::name_of(server.ssh_way));
+  if (server.ssh_jump) {
+    body.begin_object("ssh_jump");
+    body.text("host", server.ssh_jump->host);
+    body.number("port", server.ssh_jump->port);
+    body.text("user", server.ssh_jump->user);
+    body.text("host_key", server.ssh_jump->host_key);
+    body.end_object();
+  }
   body.text_unless_empty("exec_prefix", server.exec_prefix);
   body.text("interface", server.interface);
   body.text("config_path", server.config_path);

@@ -9,6 +9,7 @@ namespace {
 
 constexpr int kDefaultSshPort = 22;
 constexpr std::string_view kDefaultSshUser = "root";
+constexpr std::string_view kDefaultWay = "shell";
 constexpr std::string_view kDefaultInterface = "wg0";
 constexpr std::int64_t kDefaultMaxPeers = 1000;
 
@@ -24,12 +25,35 @@ int port_of(const std::string& endpoint) {
   return port;
 }
 
+// The schema has checked its name.
+wireguard::WayIn way_from(const std::string& name) {
+  return wireguard::way_in_from(name).value_or(wireguard::WayIn::shell);
+}
+
+std::optional<domain::JumpHost> read_jump(const Json& jump) {
+  if (jump.is_null()) return std::nullopt;
+  return domain::JumpHost{text_in(jump, "host"), int_in(jump, "port", kDefaultSshPort),
+                          text_in(jump, "user", kDefaultSshUser), text_in(jump, "host_key")};
+}
+
 void read_ssh(const Json& ssh, domain::ServerRegister& event) {
   event.ssh_host = text_in(ssh, "host");
   event.ssh_port = int_in(ssh, "port", kDefaultSshPort);
   event.ssh_user = text_in(ssh, "user", kDefaultSshUser);
   event.ssh_host_key = text_in(ssh, "host_key");
+  event.ssh_way = way_from(text_in(ssh, "way", kDefaultWay));
+  if (const auto jump = ssh.find("jump"); jump != ssh.end()) event.ssh_jump = read_jump(*jump);
   event.exec_prefix = text_in(ssh, "exec_prefix");
+}
+
+void read_ssh(const Json& ssh, domain::ServerSettings& settings) {
+  settings.ssh_host = said_text(ssh, "host");
+  settings.ssh_port = said_int(ssh, "port");
+  settings.ssh_user = said_text(ssh, "user");
+  settings.ssh_host_key = said_text(ssh, "host_key");
+  if (const auto way = said_text(ssh, "way")) settings.ssh_way = way_from(*way);
+  if (const auto jump = ssh.find("jump"); jump != ssh.end()) settings.ssh_jump = read_jump(*jump);
+  settings.exec_prefix = said_text(ssh, "exec_prefix");
 }
 
 std::vector<wireguard::PortUse> read_ports(const Json& ports) {
@@ -116,13 +140,7 @@ Result<domain::ServerRegister> decode_server_register(const Json& data) {
 Result<domain::ServerUpdate> decode_server_update(const Json& data) {
   auto settings = read_more(data);
   if (!settings) return tl::unexpected<Error>(std::move(settings.error()));
-  if (const auto ssh = data.find("ssh"); ssh != data.end()) {
-    settings->ssh_host = said_text(*ssh, "host");
-    settings->ssh_port = said_int(*ssh, "port");
-    settings->ssh_user = said_text(*ssh, "user");
-    settings->ssh_host_key = said_text(*ssh, "host_key");
-    settings->exec_prefix = said_text(*ssh, "exec_prefix");
-  }
+  if (const auto ssh = data.find("ssh"); ssh != data.end()) read_ssh(*ssh, *settings);
   settings->endpoint = said_text(data, "endpoint");
   if (settings->endpoint) {
     auto good = check_endpoint_at("/endpoint", *settings->endpoint);

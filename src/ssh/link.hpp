@@ -1,16 +1,24 @@
 #pragma once
 
+#include <memory>
+
 #include "deadline.hpp"
 #include "handles.hpp"
 
 namespace peerwright::ssh {
 
+class Tunnel;
+
 // A libssh session that never blocks, and the event loop that moves its bytes. Every wait goes through here, since the
 // timeouts of libssh bound neither its writes nor a whole operation.
 class Link {
  public:
-  // `session` is non-blocking, `event` empty.
-  Link(SessionHandle session, EventHandle event) : session_(std::move(session)), event_(std::move(event)) {}
+  // `session` is non-blocking, `event` empty. `tunnel`: what the session's socket is the far end of; nullptr: a TCP
+  // connection.
+  Link(SessionHandle session, EventHandle event, std::unique_ptr<Tunnel> tunnel = nullptr);
+  ~Link();
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
 
   [[nodiscard]] ssh_session session() const { return session_.get(); }
 
@@ -31,13 +39,17 @@ class Link {
     }
   }
 
-  // Whether the peer has ended the connection. Looks at the socket and reads nothing.
-  [[nodiscard]] bool hung_up() const;
+  // Whether the peer has ended the connection. Does not wait, and of a TCP connection it reads nothing.
+  [[nodiscard]] bool hung_up();
   [[nodiscard]] bool unsent_bytes() const { return (ssh_get_status(session()) & SSH_WRITE_PENDING) != 0; }
 
+  // The session is waited on by another event loop from now on; turn() must not be called any more.
+  void join(ssh_event event);
+
  private:
+  std::unique_ptr<Tunnel> tunnel_;  // before the session, which closes its end first
   SessionHandle session_;
-  EventHandle event_;  // after the session: it hands its poll handle back to the session when it goes
+  EventHandle event_;  // after both: it hands its poll handles back to the sessions when it goes
   bool attached_ = false;
 };
 

@@ -33,7 +33,7 @@ std::string_view hand_script() { return script("hand.sh"); }
 std::vector<HostFile> host_files() {
   return {named_by_hash("push", push_script()),
           named_by_hash("observe", observe_script()),
-          {std::string(kHostDirectory) + "/hand", 0755, std::string(hand_script())}};
+          {std::string(wireguard::kHandCommand), 0755, std::string(hand_script())}};
 }
 
 }  // namespace peerwright::ssh

@@ -1,89 +1,110 @@
 #include "peerwright/ssh/session.hpp"
 
-#include <fcntl.h>
-#include <libssh/server.h>
-
-#include <cstring>
+#include <random>
+#include <thread>
 
 #include "command.hpp"
-#include "keys.hpp"
-#include "link.hpp"
+#include "login.hpp"
+#include "peerwright/domain/model.hpp"
 #include "tcp.hpp"
+#include "tunnel.hpp"
 
 namespace peerwright::ssh {
 namespace {
 
-std::string place(const Target& target) { return target.host + " port " + std::to_string(target.port); }
+using std::chrono::milliseconds;
 
-tl::unexpected<Error> unreachable(const Target& target, const std::string& why) {
-  return transient("ssh_unreachable", "no SSH connection to " + place(target) + ": " + why,
-                   "check that sshd runs there, its load, and MaxStartups in its sshd_config");
+// Between two attempts of a connection that was turned away: half as long up to half as long again, by chance.
+constexpr milliseconds kFirstPause{50};
+constexpr milliseconds kLongestPause{400};
+
+std::string port_of(const std::string& host, int port) { return host + " port " + std::to_string(port); }
+
+milliseconds jittered(milliseconds pause) {
+  thread_local std::mt19937 random{std::random_device()()};
+  return milliseconds(std::uniform_int_distribution<int>(static_cast<int>(pause.count() / 2),
+                                                         static_cast<int>(pause.count() * 3 / 2))(random));
 }
 
-tl::unexpected<Error> host_key_changed(const Target& target) {
-  return permanent("ssh_host_key_changed", place(target) + " does not show the host key that is registered for it",
-                   "find out why before anything else: the host was rebuilt, or somebody stands in between; register "
-                   "the new key once it is known to be the host's own");
-}
+// A connection that is being made: to the host, or to the jump host and then to the host through it.
+class Connecting {
+ public:
+  using Made = tl::expected<std::unique_ptr<Link>, Failure>;
 
-// The host asks something of us: libssh answers with its refusal instead of keeping the message for ever.
-int refuse_request(ssh_session, ssh_message, void*) { return 1; }
+  Connecting(const Target& target, Machine host, std::optional<Machine> jump, const KeyHandle& key,
+             const Timeouts& timeouts, ConnectGate* gate)
+      : target_(target),
+        host_(std::move(host)),
+        jump_(std::move(jump)),
+        key_(key),
+        timeouts_(timeouts),
+        gate_(gate),
+        deadline_(timeouts.connect) {}
 
-template <typename Value>
-bool set(ssh_session session, ssh_options_e option, const Value* value) {
-  return ssh_options_set(session, option, value) == SSH_OK;
-}
-
-// A session that takes nothing from this machine's SSH configuration: no file, no agent, no known_hosts.
-SessionHandle prepare(const Target& target, const PinnedKey& pinned) {
-  SessionHandle session(ssh_new());
-  if (session == nullptr) return session;
-  ssh_session raw = session.get();
-  const bool no_config = false;
-  const bool done =
-      set(raw, SSH_OPTIONS_PROCESS_CONFIG, &no_config) && set(raw, SSH_OPTIONS_SSH_DIR, "/nonexistent") &&
-      set(raw, SSH_OPTIONS_KNOWNHOSTS, "/dev/null") && set(raw, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null") &&
-      set(raw, SSH_OPTIONS_USER, target.user.c_str()) && set(raw, SSH_OPTIONS_HOSTKEYS, pinned.algorithms.c_str());
-  if (!done) return SessionHandle();
-  ssh_set_blocking(raw, 0);
-  ssh_set_message_callback(raw, refuse_request, nullptr);
-  return session;
-}
-
-// Key exchange over a connected socket, and the proof that the host is the pinned one.
-Result<void> shake_hands(Link& link, Socket socket, const Target& target, const PinnedKey& pinned,
-                         const Deadline& deadline) {
-  const int fd = socket.get();
-  if (!set(link.session(), SSH_OPTIONS_FD, &fd)) return unreachable(target, ssh_get_error(link.session()));
-  socket.release();  // libssh closes it with the session
-  const int code = link.settle(deadline, SSH_AGAIN, [&] { return ssh_connect(link.session()); });
-  if (code == SSH_AGAIN) return unreachable(target, "the key exchange did not end in time");
-  if (code != SSH_OK) {
-    const char* why = ssh_get_error(link.session());
-    // It has keys of other types only, so the pinned one is not among them.
-    if (std::strstr(why, "no match for method server host key") != nullptr) return host_key_changed(target);
-    return unreachable(target, why);
+  Result<std::unique_ptr<Link>> make() {
+    Made made = once();
+    for (milliseconds pause = kFirstPause; !made && made.error().turned_away;
+         pause = std::min(pause * 2, kLongestPause)) {
+      const milliseconds wait = jittered(pause);
+      if (milliseconds(deadline_.left_ms()) <= wait) break;
+      std::this_thread::sleep_for(wait);
+      made = once();
+    }
+    if (!made) return tl::unexpected(std::move(made.error().error));
+    return std::move(*made);
   }
-  // libssh has made the socket blocking, and a write of more than the kernel takes would outlast every deadline.
-  if (::fcntl(fd, F_SETFL, O_NONBLOCK) != 0) return unreachable(target, "the socket cannot be made non-blocking");
-  ssh_key shown = nullptr;
-  if (ssh_get_server_publickey(link.session(), &shown) != SSH_OK) return host_key_changed(target);
-  const KeyHandle owner(shown);
-  if (ssh_key_cmp(shown, pinned.key.get(), SSH_KEY_CMP_PUBLIC) != 0) return host_key_changed(target);
-  return {};
-}
 
-Result<void> log_in(Link& link, const Target& target, const KeyHandle& key, const Deadline& deadline) {
-  const int code =
-      link.settle(deadline, SSH_AUTH_AGAIN, [&] { return ssh_userauth_publickey(link.session(), nullptr, key.get()); });
-  if (code == SSH_AUTH_SUCCESS) return {};
-  if (code == SSH_AUTH_DENIED || code == SSH_AUTH_PARTIAL) {
-    return permanent("ssh_login_refused", place(target) + " does not let the user " + target.user + " in with our key",
-                     "add the worker's public key to that user's authorized_keys on the host, and check "
-                     "PermitRootLogin and PubkeyAuthentication in its sshd_config");
+ private:
+  Made once() { return jump_ ? by_way_of_the_jump_host() : straight(host_, target_.host, target_.port); }
+
+  Made straight(const Machine& machine, const std::string& host, int port) {
+    const auto place = wait_for_a_place(port_of(host, port));
+    if (!place) return tl::unexpected(place.error());
+    auto socket = connect_tcp(host, port, deadline_, timeouts_.dead_peer);
+    if (!socket) {
+      socket.error().message = "no SSH connection to " + machine.place + ": " + socket.error().message;
+      return tl::unexpected(Failure{std::move(socket.error())});
+    }
+    return log_in(std::move(*socket), nullptr, machine, key_, deadline_);
   }
-  return unreachable(target, code == SSH_AUTH_AGAIN ? "the login did not end in time" : ssh_get_error(link.session()));
-}
+
+  Made by_way_of_the_jump_host() {
+    auto jump = straight(*jump_, target_.jump->host, target_.jump->port);
+    if (!jump) return jump;
+    const auto place = wait_for_a_place(port_of(target_.host, target_.port) + " via " + jump_->place);
+    if (!place) return tl::unexpected(place.error());
+    auto tunnel = Tunnel::open(std::move(*jump), jump_->place, target_.host, target_.port, deadline_);
+    if (!tunnel) return tl::unexpected(Failure{std::move(tunnel.error())});
+    Socket far_end = (*tunnel)->take_far_end();
+    return log_in(std::move(far_end), std::move(*tunnel), host_, key_, deadline_);
+  }
+
+  using Place = std::optional<ConnectGate::Place>;
+  // The first wait is not taken from the connection's own time.
+  tl::expected<Place, Failure> wait_for_a_place(const std::string& address) {
+    if (gate_ == nullptr) return Place();
+    Place place = gate_->enter(address, milliseconds(deadline_.left_ms()));
+    if (!place) {
+      return tl::unexpected(Failure{
+          transient("ssh_unreachable",
+                    "no SSH connection to " + address + ": others to the same host took all the time",
+                    "see why connections there take so long; ssh.connects_per_host lets more be made at the same time")
+              .value()});
+    }
+    if (!begun_) deadline_ = Deadline(timeouts_.connect);
+    begun_ = true;
+    return place;
+  }
+
+  const Target& target_;
+  const Machine host_;
+  const std::optional<Machine> jump_;
+  const KeyHandle& key_;
+  const Timeouts timeouts_;
+  ConnectGate* gate_;
+  Deadline deadline_;
+  bool begun_ = false;
+};
 
 class LibsshSession final : public Session {
  public:
@@ -113,24 +134,35 @@ class LibsshSession final : public Session {
 
 }  // namespace
 
+Target target_of(const domain::Server& server) {
+  Target target{server.ssh_host, server.ssh_port, server.ssh_user, server.ssh_host_key, std::nullopt};
+  if (const auto& jump = server.ssh_jump) target.jump = Jump{jump->host, jump->port, jump->user, jump->host_key};
+  return target;
+}
+
 Result<std::unique_ptr<Session>> Session::connect(const Target& target, const Secret& private_key,
-                                                  const Timeouts& timeouts) {
-  const Deadline deadline(timeouts.connect);
-  const auto pinned = parse_host_key(target.host_key);
+                                                  const Timeouts& timeouts, ConnectGate* gate) {
+  auto pinned = parse_host_key(target.host_key);
   if (!pinned) return tl::unexpected(pinned.error());
+  const std::string own_place = port_of(target.host, target.port);
+  Machine host{own_place, target.user, std::move(*pinned)};
+  std::optional<Machine> jump;
+  if (target.jump) {
+    auto jumps = parse_host_key(target.jump->host_key);
+    if (!jumps) {
+      jumps.error().message = "of the jump host, " + jumps.error().message;
+      return tl::unexpected(jumps.error());
+    }
+    jump =
+        Machine{"the jump host " + port_of(target.jump->host, target.jump->port), target.jump->user, std::move(*jumps)};
+    host.place = own_place + " (by way of " + jump->place + ")";
+  }
   const auto key = import_private_key(private_key);
   if (!key) return tl::unexpected(key.error());
-  auto socket = connect_tcp(target.host, target.port, deadline, timeouts.dead_peer);
-  if (!socket) return tl::unexpected(socket.error());
-  SessionHandle session = prepare(target, *pinned);
-  EventHandle event(ssh_event_new());
-  if (session == nullptr || event == nullptr) return unreachable(target, "libssh cannot prepare a session");
-  auto link = std::make_unique<Link>(std::move(session), std::move(event));
-  const auto ready = shake_hands(*link, std::move(*socket), target, *pinned, deadline).and_then([&] {
-    return log_in(*link, target, *key, deadline);
-  });
-  if (!ready) return tl::unexpected(ready.error());
-  return std::make_unique<LibsshSession>(std::move(link), place(target));
+  const std::string place = host.place;
+  auto link = Connecting(target, std::move(host), std::move(jump), *key, timeouts, gate).make();
+  if (!link) return tl::unexpected(link.error());
+  return std::make_unique<LibsshSession>(std::move(*link), place);
 }
 
 }  // namespace peerwright::ssh

@@ -97,6 +97,13 @@ domain::Server server_from(const pqxx::row& row) {
   server.ssh_port = read.small();
   server.ssh_user = read.text();
   server.ssh_host_key = read.text();
+  server.ssh_way = wireguard::way_in_from(read.text()).value_or(wireguard::WayIn::shell);
+  domain::JumpHost jump;
+  jump.host = read.text();
+  jump.port = read.small();
+  jump.user = read.text();
+  jump.host_key = read.text();
+  if (!jump.host.empty()) server.ssh_jump = std::move(jump);
   server.exec_prefix = read.text();
   server.interface = read.text();
   server.config_path = read.text();

@@ -100,6 +100,8 @@ void store_servers(Tx& tx, const Changes& changes, const State& state) {
   for (const Id server_id : changes.servers) {
     const domain::Server& s = *state.server(server_id);
     rows.add(s.id).add(s.network_id).add(s.ssh_host).add(s.ssh_port).add(s.ssh_user).add(s.ssh_host_key);
+    const domain::JumpHost jump = s.ssh_jump.value_or(domain::JumpHost());
+    rows.add(wireguard::name_of(s.ssh_way)).add(jump.host).add(jump.port).add(jump.user).add(jump.host_key);
     rows.add(s.exec_prefix).add(s.interface).add(s.config_path).add(s.public_key).add(s.endpoint).add(s.mtu).add(s.dns);
     rows.add(s.keepalive_seconds).add(s.max_peers).add(s.peer_count).add(s.generation).add(s.version).add(s.word);
     rows.add(s.owner_tenant_id).add(domain::name_of(s.state)).add(s.maintenance).add(s.region).add(s.location);

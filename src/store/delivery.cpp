@@ -5,6 +5,7 @@
 #include "columns.hpp"
 #include "delivery_plan.hpp"
 #include "peerwright/base/text.hpp"
+#include "server_health.hpp"
 
 namespace peerwright::store {
 namespace {
@@ -329,6 +330,7 @@ Result<void> DeliveryStore::Impl::fail(const std::string& worker_id, Id server_i
                                        std::chrono::milliseconds retry_in, const Aside& aside) {
   return db.transact([&](Tx& tx) -> Result<void> {
     domain::State state;
+    state.now = time_from_micros(int_at(tx.run("delivery_clock")[0], 0));
     load_server_and_network(tx, server_id, state);
     // Whoever took the server over knows better.
     if (tx.run("delivery_held", server_id, worker_id).empty()) return {};
@@ -340,6 +342,7 @@ Result<void> DeliveryStore::Impl::fail(const std::string& worker_id, Id server_i
     // A host may have put anything into its message.
     tx.run("delivery_failed", server_id, worker_id, why.code, printable(why.message, kMostErrorBytes),
            std::int64_t{retry_in.count()});
+    say_met(tx, state, server_id, why);
     return {};
   });
 }

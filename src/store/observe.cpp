@@ -1,50 +1,13 @@
 #include "peerwright/store/observe.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "observe_drift.hpp"
 #include "peerwright/base/text.hpp"
+#include "server_health.hpp"
 
 namespace peerwright::store {
 namespace {
 
 using domain::Id;
-using Counts = std::map<std::string, std::int64_t>;
-
-// What a person should know of a server; all is well until something else was seen.
-struct Health {
-  std::string error_code;  // of the look; empty: it went well
-  bool up = true;
-  bool listening = true;
-  bool forwarding = true;
-  bool file_safe = true;
-  Counts drift;
-  bool operator==(const Health&) const = default;
-
-  [[nodiscard]] bool reachable() const { return error_code.rfind("ssh_", 0) != 0; }
-  // The first thing that is wrong, as a status says it.
-  [[nodiscard]] std::string alert() const {
-    if (!error_code.empty()) return {};
-    if (!up) return "interface_down";
-    if (!listening) return "port_not_listening";
-    if (!forwarding) return "forwarding_off";
-    if (!file_safe) return "config_file_exposed";
-    return {};
-  }
-};
-
-// Nobody but its owner may read or write a file that holds keys; where there is none, the hash says so.
-bool is_safe_mode(const std::string& mode) { return mode.empty() || mode == "600" || mode == "400"; }
-
-// Forwarding matters for the families that the network has.
-bool forwards(const domain::Network* network, bool forwarding4, bool forwarding6) {
-  if (network == nullptr) return true;
-  return (forwarding4 || !network->net4) && (forwarding6 || !network->net6);
-}
-
-std::string text_of(const Counts& drift) { return nlohmann::json(drift).dump(); }
-Counts counts_from(const std::string& text) { return nlohmann::json::parse(text).get<Counts>(); }
-
 // The row of a server that is this worker's, and how its delivery stands.
 struct ServerRow {
   std::optional<Time> observed_at;
@@ -204,23 +167,7 @@ class Round {
   // Again where something has changed that a person should know.
   void say(const Health& health, Looked& looked) {
     if (health == row_.health) return;
-    tx_.run("observe_raise_server", server_id_);
-    domain::Server after = server();
-    after.version += 1;
-    state_.load(after);
-    events::ServerContext context;
-    context.network = network();
-    if (after.owner_tenant_id) load_tenants(tx_, {*after.owner_tenant_id}, state_);
-    context.owner = after.owner_tenant_id ? state_.tenant(*after.owner_tenant_id) : nullptr;
-    context.reachable = health.reachable();
-    context.observed_at = health.error_code.empty() ? state_.now : row_.observed_at;
-    context.error_code = health.error_code;
-    context.drift = health.drift;
-    context.alert = health.alert();
-    Messages messages;
-    messages.say("status",
-                 events::server_status(after, "observation/" + std::to_string(micros_of(state_.now)), context));
-    messages.store(tx_);
+    say_health(tx_, state_, server_id_, health, health.error_code.empty() ? state_.now : row_.observed_at);
     looked.said = true;
   }
 

@@ -1,6 +1,8 @@
 #include <algorithm>
-#include <charconv>
+#include <array>
+#include <utility>
 
+#include "peerwright/base/seal.hpp"
 #include "peerwright/wireguard/host.hpp"
 #include "peerwright/wireguard/key.hpp"
 #include "peerwright/wireguard/observation.hpp"
@@ -12,8 +14,8 @@ constexpr std::size_t kMaxInterfaceChars = 15;  // IFNAMSIZ without its zero byt
 constexpr std::size_t kMaxPathChars = 512;
 constexpr std::size_t kMaxPrefixChars = 512;
 constexpr std::size_t kMaxInstallationChars = 64;
-constexpr int kMaxTimeoutSeconds = 3600;
-constexpr int kKillAfterSeconds = 5;  // from the request to end to the signal that cannot be refused
+constexpr int kMaxTimeoutSeconds = 3600;  // hand.sh knows it too
+constexpr int kKillAfterSeconds = 5;      // from the request to end to the signal that cannot be refused
 
 bool is_alphanumeric(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
 
@@ -57,35 +59,64 @@ tl::unexpected<Error> invalid(std::string_view what) {
                    "correct the server's " + std::string(what));
 }
 
-// `exec_prefix timeout ... sh -c SCRIPT peerwright INTERFACE CONFIG`
-Result<std::string> script_command(const HostInterface& where, int timeout_seconds, std::string_view script) {
+constexpr std::array<std::pair<WayIn, const char*>, 3> kWays{
+    {{WayIn::shell, "shell"}, {WayIn::sudo, "sudo"}, {WayIn::forced, "forced"}}};
+
+// `exec_prefix timeout ... sh -c SCRIPT peerwright`
+std::string carrying(const HostInterface& where, int timeout_seconds, std::string_view script) {
+  std::string command = where.exec_prefix.empty() ? "" : where.exec_prefix + " ";
+  command += "timeout -k " + std::to_string(kKillAfterSeconds) + " " + std::to_string(timeout_seconds) + " sh -c ";
+  return command + shell_quoted(script) + " peerwright";
+}
+
+// `sudo -n DISPATCHER NAME SHA256 TIMEOUT`, or the same words without the first three.
+std::string naming(const HostInterface& where, int timeout_seconds, std::string_view name, std::string_view script) {
+  std::string command = where.way == WayIn::sudo ? "sudo -n " + std::string(kHandCommand) + " " : "";
+  return command + std::string(name) + " " + sha256_hex(script) + " " + std::to_string(timeout_seconds);
+}
+
+// The command up to the interface and its file.
+Result<std::string> script_command(const HostInterface& where, int timeout_seconds, std::string_view name,
+                                   std::string_view script) {
   if (!good_interface(where.interface)) return invalid("interface name");
   if (!good_path(where.config_path)) return invalid("configuration path");
   if (!good_prefix(where.exec_prefix)) return invalid("exec prefix");
   if (timeout_seconds <= 0 || timeout_seconds > kMaxTimeoutSeconds) return invalid("timeout");
-  std::string command = where.exec_prefix.empty() ? "" : where.exec_prefix + " ";
-  command += "timeout -k " + std::to_string(kKillAfterSeconds) + " " + std::to_string(timeout_seconds) + " sh -c ";
-  command += shell_quoted(script) + " peerwright " + shell_quoted(where.interface) + " ";
-  return command + shell_quoted(where.config_path);
+  if (where.way != WayIn::shell && !where.exec_prefix.empty()) return invalid("exec prefix");
+  // What has passed these checks are plain words, which need no quotes.
+  return (where.way == WayIn::shell ? carrying(where, timeout_seconds, script)
+                                    : naming(where, timeout_seconds, name, script)) +
+         " " + where.interface + " " + where.config_path;
 }
 
 }  // namespace
 
+const char* name_of(WayIn way) {
+  return std::find_if(kWays.begin(), kWays.end(), [way](const auto& row) { return row.first == way; })->second;
+}
+
+std::optional<WayIn> way_in_from(std::string_view name) {
+  for (const auto& [way, its_name] : kWays) {
+    if (name == its_name) return way;
+  }
+  return std::nullopt;
+}
+
 Result<std::string> exec_command(const HostInterface& where, PushMode mode, std::int64_t push_number,
                                  int timeout_seconds, std::string_view script) {
-  auto command = script_command(where, timeout_seconds, script);
+  auto command = script_command(where, timeout_seconds, "push", script);
   if (!command) return command;
   if (!made_of(where.installation_id, "_-", kMaxInstallationChars)) return invalid("installation id");
   if (push_number <= 0) return invalid("push number");
-  *command += " " + shell_quoted(where.installation_id) + " " + std::to_string(push_number);
+  *command += " " + where.installation_id + " " + std::to_string(push_number);
   *command += mode == PushMode::push ? " push" : " reading";
   if (where.expected_key.empty()) return command;
   if (!check_public_key(where.expected_key)) return invalid("public key");
-  return *command + ' ' + shell_quoted(where.expected_key);
+  return *command + ' ' + where.expected_key;
 }
 
 Result<std::string> observe_command(const HostInterface& where, int timeout_seconds, std::string_view script) {
-  return script_command(where, timeout_seconds, script);
+  return script_command(where, timeout_seconds, "observe", script);
 }
 
 }  // namespace peerwright::wireguard

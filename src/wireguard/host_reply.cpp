@@ -13,6 +13,7 @@ constexpr int kTimedOut = 124;  // timeout(1)
 constexpr int kKilled = 137;    // by timeout -k, or by the kernel
 constexpr int kTerminated = 143;
 constexpr int kCommandNotFound = 127;
+constexpr int kSudoRefused = 1;
 constexpr std::size_t kHashDigits = 64;
 constexpr std::size_t kMaxDetailChars = 200;
 
@@ -83,6 +84,22 @@ std::optional<Error> read_refusal(std::string_view output, int exit_status, std:
 }
 
 }  // namespace
+
+std::optional<Error> closed_way(WayIn way, std::optional<int> exit_status, std::string_view output,
+                                std::string_view error_output) {
+  if (way == WayIn::shell || !exit_status || !output.empty()) return std::nullopt;
+  const bool by_sudo = way == WayIn::sudo;
+  const bool no_such_file = error_output.find("command not found") != std::string_view::npos;
+  if (by_sudo && *exit_status == kCommandNotFound) return failed(refusal_of("host_tool_missing"), "sudo");
+  if (by_sudo && *exit_status == kSudoRefused && !no_such_file) {
+    return Error{"host_sudo_refused", "the host's sudo does not let the user run " + std::string(kHandCommand),
+                 "allow that user on the host to run it without a password: peerwright server prepare writes the rule",
+                 Retry::never};
+  }
+  if (*exit_status != (by_sudo ? kSudoRefused : kCommandNotFound)) return std::nullopt;
+  return failed(refusal_of("host_script_outdated"),
+                std::string(kHandCommand) + (by_sudo ? " is missing" : " is missing, or is not the key's command"));
+}
 
 tl::unexpected<Error> incomplete(std::string_view why) {
   return transient("host_answer_incomplete", "the outcome on the host is unknown: " + std::string(why),

@@ -14,6 +14,7 @@
 #include "peerwright/base/seal.hpp"
 #include "peerwright/base/sealed_box.hpp"
 #include "peerwright/broker/message.hpp"
+#include "peerwright/ssh/connect_gate.hpp"
 #include "peerwright/store/database.hpp"
 
 namespace peerwright::worker {
@@ -59,6 +60,7 @@ struct Context {
   Wake sweep{};
   Wake publish{};
   Wake observe{};
+  ssh::ConnectGate connects{};            // of all loops to the hosts
   const IntakeKey* intake_key = nullptr;  // nullptr: sealed values are not taken
 
   [[nodiscard]] std::shared_ptr<const Config> config() const { return live.get(); }

@@ -73,14 +73,14 @@ class Deliverer {
     const auto began = std::chrono::steady_clock::now();
     resolve_names(push);
     auto answer = ask_host(push);
-    context_.metrics.gauge("server_reachable", push.server.name)
-        .set(answer || answer.error().code.rfind("ssh_", 0) != 0 ? 1 : 0);
+    show_reachability(context_, push.server, answer ? nullptr : &answer.error());
     auto finished = answer ? finish(push, *answer) : Result<store::Finished>(tl::unexpected(answer.error()));
     if (finished) return note(push, *finished);
     context_.metrics.counter("pushes_total", finished.error().code).add();
     note_lateness(push, std::chrono::steady_clock::now() - began);
     log_failure(push, finished.error());
     give_back(push, finished.error());
+    context_.publish.notify();  // of some failures a status tells
   }
 
  private:
@@ -116,8 +116,7 @@ class Deliverer {
   }
 
   Result<wireguard::HostAnswer> ask_host(const store::PlannedPush& push) {
-    const wireguard::HostInterface where{push.server.interface, push.server.config_path, push.server.exec_prefix,
-                                         push.installation_id, push.server.public_key};
+    const wireguard::HostInterface where = interface_of(push.server, push.installation_id);
     const std::chrono::milliseconds deadline(context_.config()->ssh.exec_timeout_ms);
     // The host gives up before we do, so that a script does not outlive our interest in it.
     const int host_seconds = std::max(1, static_cast<int>(deadline.count() / 1000) - kHostMarginSeconds);
@@ -128,6 +127,7 @@ class Deliverer {
     auto ran = exec(push.server, *command, input, deadline);
     crash_point(kLoop, "exec.after");
     if (!ran) return tl::unexpected(ran.error());
+    if (auto why = wireguard::closed_way(where.way, ran->exit_status, ran->out, ran->err)) return tl::unexpected(*why);
     auto answer = wireguard::parse_answer(ran->out, ran->exit_status, push.push_number);
     if (!answer) return answer;
     if (!is_right_interface(push.server, answer->interface_key)) {

@@ -39,8 +39,7 @@ class Observer {
     const store::PlannedLook& look = **planned;
     const std::string& server = look.server.name;
     const auto seen = ask_host(look.server);
-    const bool reachable = seen || seen.error().code.rfind("ssh_", 0) != 0;
-    context_.metrics.gauge("server_reachable", server).set(reachable ? 1 : 0);
+    show_reachability(context_, look.server, seen ? nullptr : &seen.error());
     const auto looked = seen ? store_.finish(context_.worker_id, look, *seen, times())
                              : store_.fail(context_.worker_id, look, seen.error(), times());
     if (!looked) return give_back(server_id, looked.error());
@@ -55,7 +54,7 @@ class Observer {
 
  private:
   Result<wireguard::HostObservation> ask_host(const domain::Server& server) {
-    const wireguard::HostInterface where{server.interface, server.config_path, server.exec_prefix, {}, {}};
+    const wireguard::HostInterface where = interface_of(server);
     const std::chrono::milliseconds deadline(context_.config()->ssh.exec_timeout_ms);
     // The host gives up before we do, so that a script does not outlive our interest in it.
     const int host_seconds = std::max(1, static_cast<int>(deadline.count() / 1000) - kHostMarginSeconds);
@@ -63,6 +62,7 @@ class Observer {
     if (!command) return tl::unexpected(command.error());
     auto ran = exec(server, *command, deadline);
     if (!ran) return tl::unexpected(ran.error());
+    if (auto why = wireguard::closed_way(where.way, ran->exit_status, ran->out, ran->err)) return tl::unexpected(*why);
     return wireguard::parse_observation(ran->out, ran->exit_status);
   }
 

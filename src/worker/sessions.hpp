@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -7,6 +8,7 @@
 #include "context.hpp"
 #include "peerwright/domain/model.hpp"
 #include "peerwright/ssh/session.hpp"
+#include "peerwright/wireguard/host.hpp"
 
 namespace peerwright::worker {
 
@@ -23,6 +25,7 @@ class Sessions {
   // The open session to the server as it is registered now, or a new one.
   Result<Taken> take(const domain::Server& server);
   Result<Taken> connect(const domain::Server& server);
+  // Where too many are open, the one that was not used for the longest time is closed.
   void put_back(const domain::Server& server, std::unique_ptr<ssh::Session> session);
 
  private:
@@ -30,10 +33,18 @@ class Sessions {
   struct Open {
     std::string target;  // to whom it leads; another one now: closed
     std::unique_ptr<ssh::Session> session;
+    std::uint64_t put_back = 0;  // in the order of being put back
   };
   Context& context_;
   std::mutex mutex_;
   std::map<domain::Id, Open> open_;
+  std::uint64_t put_back_ = 0;
 };
+
+// Where the scripts run, and how they get there. `installation_id` and the key are of pushes only.
+wireguard::HostInterface interface_of(const domain::Server& server, const std::string& installation_id = {});
+
+// The metrics that say whether the host can be reached and is the registered one; `why`: the failure, or nullptr.
+void show_reachability(Context& context, const domain::Server& server, const Error* why);
 
 }  // namespace peerwright::worker

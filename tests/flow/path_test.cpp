@@ -192,6 +192,23 @@ TEST_F(Path, AnotherHostKeyStopsEverythingBeforeAByteIsSent) {
     return installation.db().number("SELECT count(*) FROM deliveries WHERE error_code = 'ssh_host_key_changed'") == 1;
   })) << installation.log_of("w1");
   EXPECT_TRUE(other.kernel_peers().empty());
+  // It is said once, by whichever loop met it first, also after both have met it again.
+  const std::string looks =
+      "SELECT count(*) FROM deliveries WHERE error_code = 'ssh_host_key_changed' AND attempts > 2";
+  wait_said(installation, "server.status", nlohmann::json{{"server", "muc1"}, {"alert", "ssh_host_key_changed"}});
+  EXPECT_TRUE(eventually([&] { return installation.db().number(looks) == 1; }));
+  installation.publish(event("server.observe", {{"server", "muc1"}}, "server/muc1"));
+  EXPECT_TRUE(eventually([&] {
+    return installation.db().number(
+               "SELECT count(*) FROM server_runtime WHERE error_code = 'ssh_host_key_changed' AND "
+               "observe_at > clock_now()") == 1;
+  }));
+  int said = 0;
+  for (const auto& status : installation.statuses()) {
+    said += status.type == "peerwright.server.status.v1" && status.body["data"].value("alert", "") != "" ? 1 : 0;
+  }
+  EXPECT_EQ(said, 1);
+  EXPECT_EQ(other.sh("ls /etc/wireguard/wg0.conf.push 2>/dev/null || echo none"), "none\n");
 }
 
 }  // namespace

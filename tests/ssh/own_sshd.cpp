@@ -82,7 +82,7 @@ OwnSshd::OwnSshd(const Options& options) : user_(user_name()) {
   directory_ = name;
   std::filesystem::create_directories("/run/sshd");  // sshd refuses to start without it
   for (const std::string& type : options.host_key_types) make_key("host_" + type, type);
-  std::ofstream(directory_ / "authorized_keys") << make_key("client", "ed25519");
+  std::ofstream(directory_ / "authorized_keys") << make_key("client", "ed25519") << options.authorized;
   for (int attempt = 0; attempt < kStartAttempts; ++attempt) {
     port_ = free_port();
     write_config(options);
@@ -132,6 +132,8 @@ Target OwnSshd::target(const std::string& host_key_type) const {
   target.host_key = read_text(directory_ / ("host_" + host_key_type + ".pub"));
   return target;
 }
+
+std::string OwnSshd::client_public_key() const { return read_text(directory_ / "client.pub"); }
 
 Secret OwnSshd::key(const std::string& name) const { return Secret(read_text(directory_ / name)); }
 

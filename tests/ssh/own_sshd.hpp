@@ -22,7 +22,8 @@ class OwnSshd {
  public:
   struct Options {
     std::vector<std::string> host_key_types{"ed25519", "rsa"};
-    std::string config;  // lines of sshd_config that overrule the fixture's
+    std::string config{};      // lines of sshd_config that overrule the fixture's
+    std::string authorized{};  // lines of authorized_keys, beside that of its own key
   };
 
   OwnSshd() : OwnSshd(Options()) {}
@@ -36,6 +37,7 @@ class OwnSshd {
   [[nodiscard]] Target target(const std::string& host_key_type = "ed25519") const;
   // The private key that may log in.
   [[nodiscard]] Secret client_key() const { return key("client"); }
+  [[nodiscard]] std::string client_public_key() const;
   // The private key of a file that make_key() wrote.
   [[nodiscard]] Secret key(const std::string& name) const;
   // Makes a pair `name`, `name`.pub in the directory; answers the public line.

@@ -265,6 +265,44 @@ TEST_F(Servers, updateElsewhereDoubtsWhatWasProven) {
   }
 }
 
+TEST_F(Servers, aWayInWithoutAShellTakesNoExecPrefix) {
+  auto event = ServerWorld::registration("srv");
+  event.exec_prefix = "docker exec -i wg";
+  event.ssh_way = wireguard::WayIn::sudo;
+  expect_refused(world.say(event), "exec_prefix_not_taken");
+  event.exec_prefix.clear();
+  ASSERT_EQ(Outcome::accepted, world.say(event).outcome);
+  EXPECT_EQ(wireguard::WayIn::sudo, srv().ssh_way);
+  ServerSettings prefix;
+  prefix.exec_prefix = "docker exec -i wg";
+  expect_refused(update(prefix), "exec_prefix_not_taken");
+  EXPECT_EQ("", srv().exec_prefix);
+  prefix.ssh_way = wireguard::WayIn::shell;
+  EXPECT_EQ(Outcome::accepted, update(prefix).outcome);
+  ServerSettings forced;
+  forced.ssh_way = wireguard::WayIn::forced;
+  expect_refused(update(forced), "exec_prefix_not_taken");
+}
+
+TEST_F(Servers, anotherJumpHostMayLeadElsewhereAndAnotherLoginDoesNot) {
+  ServerSettings jump;
+  jump.ssh_jump.emplace(JumpHost{"jump.example.net", 22, "root", "ssh-ed25519 AAAA"});
+  EXPECT_EQ(ServerIds{srv().id}, update(jump).doubtful_servers);
+  EXPECT_EQ(Outcome::unchanged, update(jump).outcome);
+  jump.ssh_jump.emplace(JumpHost{"jump.example.net", 22, "jump", "ssh-ed25519 BBBB"});
+  Decision decision = update(jump);
+  EXPECT_EQ(Outcome::accepted, decision.outcome);
+  EXPECT_EQ(ServerIds{}, decision.doubtful_servers);
+  ServerSettings way;
+  way.ssh_way = wireguard::WayIn::forced;
+  decision = update(way);
+  EXPECT_EQ(Outcome::accepted, decision.outcome);
+  EXPECT_EQ(ServerIds{}, decision.doubtful_servers);
+  jump.ssh_jump.emplace(std::nullopt);
+  EXPECT_EQ(ServerIds{srv().id}, update(jump).doubtful_servers);
+  EXPECT_FALSE(srv().ssh_jump);
+}
+
 TEST_F(Servers, whoeverWasNeverRegisteredIsUnknown) {
   Server named;  // by an event that makes identities
   named.id = 77;

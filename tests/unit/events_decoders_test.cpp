@@ -134,12 +134,33 @@ TEST(DecodeServer, TakesEveryMember) {
   EXPECT_EQ(json(made.max_peers), data["max_peers"]);
 }
 
+TEST(DecodeServer, TakesTheWayInAndTheJumpHost) {
+  const auto made = registered(example("server.register-sudo-by-jump"));
+  EXPECT_EQ(made.ssh_way, wireguard::WayIn::sudo);
+  const domain::JumpHost jump{
+      "jump.example.net", 2222, "jump",
+      "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ6hZrGyZfX4p8Z7rQ0mN5uC1yD3kVbW2xLsTtEoF9aY root@jump"};
+  EXPECT_EQ(made.ssh_jump, jump);
+  EXPECT_EQ(registered(example("server.register-forced")).ssh_way, wireguard::WayIn::forced);
+  json event = example("server.register-sudo-by-jump");
+  event["data"]["ssh"]["jump"].erase("port");
+  event["data"]["ssh"]["jump"].erase("user");
+  const auto plain = registered(event);
+  const auto says = [](const std::string& member) {
+    return default_of("server.register", "/properties/ssh/properties/jump/properties/" + member);
+  };
+  EXPECT_EQ(json(plain.ssh_jump->port), says("port"));
+  EXPECT_EQ(json(plain.ssh_jump->user), says("user"));
+}
+
 TEST(DecodeServer, HasTheDefaultsThatItsSchemaSays) {
   const auto made = registered(example("server.register-minimal"));
   const auto says = [](const std::string& pointer) { return default_of("server.register", "/properties/" + pointer); };
   EXPECT_EQ(json(made.ssh_port), says("ssh/properties/port"));
   EXPECT_EQ(json(made.ssh_user), says("ssh/properties/user"));
   EXPECT_EQ(json(made.exec_prefix), says("ssh/properties/exec_prefix"));
+  EXPECT_EQ(json(wireguard::name_of(made.ssh_way)), says("ssh/properties/way"));
+  EXPECT_FALSE(made.ssh_jump);
   EXPECT_EQ(json(made.interface), says("interface"));
   EXPECT_EQ(made.config_path, "/etc/wireguard/wg0.conf");
   EXPECT_EQ(made.public_key, "");

@@ -140,6 +140,27 @@ TEST(DecodeServer, ChangesWhatAnUpdateSays) {
   EXPECT_EQ(made.location, before.location) << "left out";
 }
 
+TEST(DecodeServer, AnUpdateTakesTheJumpHostAway) {
+  domain::State from = state();
+  domain::Server before = samples::full_server();
+  before.state = domain::ServerState::active;
+  before.exec_prefix.clear();
+  before.ssh_way = wireguard::WayIn::sudo;
+  before.ssh_jump = domain::JumpHost{"jump.example.net", 22, "root", "ssh-ed25519 AAAA"};
+  from.load(before);
+  json event = example("server.update-no-jump");
+  domain::Word word = samples::word();
+  word.sequence = 99;
+  word.id = "later";
+  const auto decision = decode_json(event)->decide(word, from);
+  ASSERT_EQ(decision.servers.size(), 1U) << decision.message;
+  EXPECT_EQ(decision.servers[0].ssh_way, wireguard::WayIn::shell);
+  EXPECT_FALSE(decision.servers[0].ssh_jump);
+  event["data"]["ssh"] = {{"user", "wgadmin"}};
+  const auto other = decode_json(event)->decide(word, from);
+  EXPECT_EQ(other.servers.at(0).ssh_jump, before.ssh_jump) << "left out";
+}
+
 TEST(DecodePeer, ChangesWhatAnUpdateSays) {
   domain::State from = state();
   domain::Peer before = samples::full_peer();

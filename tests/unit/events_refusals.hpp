@@ -21,6 +21,8 @@ inline const std::map<std::string, Refusal>& refusals() {
       {"server.register-port-out-of-range", {"schema_violation", "/ssh/port: is not from 1 to 65535"}},
       {"server.register-no-host-key", {"schema_violation", "/ssh: has no member 'host_key'"}},
       {"server.register-shell-in-exec-prefix", {"schema_violation", "/ssh/exec_prefix: does not match "}},
+      {"server.register-way-unknown", {"schema_violation", "/ssh/way: is none of shell, sudo, forced"}},
+      {"server.register-jump-without-key", {"schema_violation", "/ssh/jump: has no member 'host_key'"}},
       {"server.register-mtu-too-small", {"schema_violation", "/mtu: is not from 1280 to 9000"}},
       {"server.register-endpoint-without-port", {"schema_violation", "/endpoint: does not match "}},
       {"server.register-endpoint-port-zero", {"value_invalid", "/endpoint: "}},

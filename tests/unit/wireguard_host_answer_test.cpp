@@ -49,6 +49,27 @@ TEST(HostAnswer, IsReadWhole) {
   EXPECT_EQ(answer->firewall_file, "");
 }
 
+TEST(HostAnswer, AClosedWayIsSaidWhereItIsCertain) {
+  const auto closed = [](WayIn way, std::optional<int> status, const std::string& out, const std::string& err) {
+    const auto why = closed_way(way, status, out, err);
+    return why ? why->code : "";
+  };
+  const std::string not_allowed = "Sorry, user wgadmin is not allowed to execute '...' as root on ams-1.\n";
+  EXPECT_EQ(closed(WayIn::sudo, 1, "", "sudo: a password is required\n"), "host_sudo_refused");
+  EXPECT_EQ(closed(WayIn::sudo, 1, "", not_allowed), "host_sudo_refused");
+  EXPECT_EQ(closed(WayIn::sudo, 1, "", "sudo: /usr/local/lib/peerwright/hand: command not found\n"),
+            "host_script_outdated");
+  EXPECT_EQ(closed(WayIn::sudo, 127, "", "sh: 1: sudo: not found\n"), "host_tool_missing");
+  EXPECT_EQ(closed(WayIn::forced, 127, "", "sh: 1: push: not found\n"), "host_script_outdated");
+  for (const WayIn way : {WayIn::shell, WayIn::sudo, WayIn::forced}) {
+    EXPECT_EQ(closed(way, std::nullopt, "", ""), "");
+    EXPECT_EQ(closed(way, 0, "", ""), "");
+    EXPECT_EQ(closed(way, 10, "", ""), "");
+    EXPECT_EQ(closed(way, 1, "error", ""), "") << "it spoke";
+  }
+  EXPECT_EQ(closed(WayIn::shell, 127, "", ""), "") << "as before";
+}
+
 TEST(HostAnswer, MayShowNoPeersAndAnInterfaceWithoutKey) {
   const auto answer = parse_answer("interface (none)\n" + kHashes + "end 12 ok 0 0\n", 0, kNumber);
   ASSERT_TRUE(answer);
@@ -143,6 +164,8 @@ TEST(HostAnswer, RefusalsHaveTheirCodes) {
       {19, "host_storage_failed", "host_storage_failed", Retry::later},
       {20, "interface_key_changed", "interface_key_changed", Retry::never},
       {21, "nft_refused", "nft_refused", Retry::never},
+      {22, "host_script_outdated", "host_script_outdated", Retry::never},
+      {23, "host_command_refused", "host_command_refused", Retry::never},
   };
   for (const auto& [status, said, code, retry] : cases) {
     const std::string output = "error " + said + " some detail\nend 12 " + said + "\n";

@@ -136,7 +136,7 @@ TEST(Observation, RefusalsHaveTheirCodes) {
 TEST(Observation, CommandNamesInterfaceAndFileOnly) {
   const HostInterface where{"wg0", "/etc/wireguard/wg0.conf", "sudo -n", "i-1"};
   EXPECT_EQ(observe_command(where, 20, "x").value(),
-            "sudo -n timeout -k 5 20 sh -c 'x' peerwright 'wg0' '/etc/wireguard/wg0.conf'");
+            "sudo -n timeout -k 5 20 sh -c 'x' peerwright wg0 /etc/wireguard/wg0.conf");
   HostInterface bad = where;
   bad.interface = "wg 0";
   EXPECT_EQ(observe_command(bad, 20, "x").error().code, "host_setting_invalid");

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "peerwright/base/seal.hpp"
 #include "peerwright/wireguard/host.hpp"
 
 namespace peerwright::wireguard {
@@ -72,12 +73,27 @@ TEST(Fingerprint, IsEqualForEqualStatesOnly) {
 
 TEST(ExecCommand, QuotesTheScript) {
   const HostInterface where{"wg0", "/etc/wireguard/wg0.conf", "", "i-1"};
-  EXPECT_EQ(
-      exec_command(where, PushMode::push, 7, 30, "echo 'a' \"$1\"\n").value(),
-      "timeout -k 5 30 sh -c 'echo '\\''a'\\'' \"$1\"\n' peerwright 'wg0' '/etc/wireguard/wg0.conf' 'i-1' 7 push");
+  EXPECT_EQ(exec_command(where, PushMode::push, 7, 30, "echo 'a' \"$1\"\n").value(),
+            "timeout -k 5 30 sh -c 'echo '\\''a'\\'' \"$1\"\n' peerwright wg0 /etc/wireguard/wg0.conf i-1 7 push");
   const HostInterface inside{"wg0", "/config/wg0.conf", "podman exec -i wg", "i-1"};
   EXPECT_EQ(exec_command(inside, PushMode::reading, 8, 5, "x").value(),
-            "podman exec -i wg timeout -k 5 5 sh -c 'x' peerwright 'wg0' '/config/wg0.conf' 'i-1' 8 reading");
+            "podman exec -i wg timeout -k 5 5 sh -c 'x' peerwright wg0 /config/wg0.conf i-1 8 reading");
+}
+
+TEST(ExecCommand, NamesTheScriptByItsHashWhereItLiesOnTheHost) {
+  const std::string hash = sha256_hex("the script");
+  HostInterface where{"wg0", "/etc/wireguard/wg0.conf", "", "i-1", kKeyA, WayIn::forced};
+  const std::string words = "push " + hash + " 30 wg0 /etc/wireguard/wg0.conf i-1 7 push " + kKeyA;
+  EXPECT_EQ(exec_command(where, PushMode::push, 7, 30, "the script").value(), words);
+  where.way = WayIn::sudo;
+  EXPECT_EQ(exec_command(where, PushMode::push, 7, 30, "the script").value(),
+            "sudo -n /usr/local/lib/peerwright/hand " + words);
+  EXPECT_EQ(observe_command(where, 20, "the script").value(),
+            "sudo -n /usr/local/lib/peerwright/hand observe " + hash + " 20 wg0 /etc/wireguard/wg0.conf");
+  where.exec_prefix = "podman exec -i wg";
+  EXPECT_EQ(exec_command(where, PushMode::push, 7, 30, "the script").error().code, "host_setting_invalid");
+  for (const WayIn way : {WayIn::shell, WayIn::sudo, WayIn::forced}) EXPECT_EQ(way_in_from(name_of(way)), way);
+  EXPECT_FALSE(way_in_from("su"));
 }
 
 TEST(ExecCommand, RefusesWhatCouldBeTakenForSomethingElse) {

@@ -42,6 +42,7 @@ struct Config {
     int connect_timeout_ms = 0;
     int exec_timeout_ms = 0;
     int dead_peer_ms = 0;
+    int connects_per_host = 0;
   } ssh;
   struct {
     std::string key_file;

@@ -56,6 +56,8 @@ struct ServerSettings {
   std::optional<int> ssh_port;
   std::optional<std::string> ssh_user;
   std::optional<std::string> ssh_host_key;
+  std::optional<wireguard::WayIn> ssh_way;
+  std::optional<std::optional<JumpHost>> ssh_jump;
   std::optional<std::string> exec_prefix;
   std::optional<std::string> endpoint;
   std::optional<int> mtu;
@@ -82,6 +84,8 @@ struct ServerRegister {
   int ssh_port = 22;
   std::string ssh_user;
   std::string ssh_host_key;
+  wireguard::WayIn ssh_way = wireguard::WayIn::shell;
+  std::optional<JumpHost> ssh_jump;
   std::string exec_prefix;
   std::string interface;
   std::string config_path;

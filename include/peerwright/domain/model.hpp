@@ -10,6 +10,7 @@
 #include "peerwright/domain/word.hpp"
 #include "peerwright/wireguard/firewall.hpp"
 #include "peerwright/wireguard/prefix.hpp"
+#include "peerwright/wireguard/way_in.hpp"
 
 // The things that decisions are about, as the database holds them. Plain values; ids are the database's.
 namespace peerwright::domain {
@@ -82,6 +83,15 @@ struct Network {
 
 enum class ServerState { active, draining, retired };
 
+// By way of which a host is logged in to that cannot be reached from here.
+struct JumpHost {
+  std::string host;
+  int port = 22;
+  std::string user;
+  std::string host_key;
+  bool operator==(const JumpHost&) const = default;
+};
+
 // One WireGuard interface on one VPS host.
 struct Server {
   Id id = 0;
@@ -91,7 +101,9 @@ struct Server {
   int ssh_port = 22;
   std::string ssh_user;
   std::string ssh_host_key;
-  std::string exec_prefix;
+  wireguard::WayIn ssh_way = wireguard::WayIn::shell;
+  std::optional<JumpHost> ssh_jump;
+  std::string exec_prefix;  // with the way shell only
   std::string interface;
   std::string config_path;
   std::string public_key;  // of the interface; empty until told or read

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "peerwright/wireguard/way_in.hpp"
+
 // What lies on a host whose server is logged in to by sudo or a forced command. Constant; no I/O.
 namespace peerwright::ssh {
 

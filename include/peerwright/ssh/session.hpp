@@ -9,18 +9,34 @@
 
 #include "peerwright/base/result.hpp"
 #include "peerwright/base/secret.hpp"
+#include "peerwright/ssh/connect_gate.hpp"
+
+namespace peerwright::domain {
+struct Server;
+}
 
 namespace peerwright::ssh {
+
+// A host by way of which another one is reached; logged in to with the same key.
+struct Jump {
+  std::string host;
+  int port = 22;
+  std::string user = "root";
+  std::string host_key;  // pinned as well
+};
 
 struct Target {
   std::string host;  // name or address
   int port = 22;
   std::string user = "root";
   std::string host_key;  // pinned: "ssh-ed25519 AAAA..." (a third word is ignored); never trusted on first use
+  std::optional<Jump> jump{};
 };
+// As a server is registered.
+Target target_of(const domain::Server& server);
 
 struct Timeouts {
-  std::chrono::milliseconds connect{5000};    // TCP, key exchange and login together
+  std::chrono::milliseconds connect{5000};    // TCP, key exchange and login together, on all hops
   std::chrono::milliseconds dead_peer{3000};  // unacknowledged bytes: TCP_USER_TIMEOUT
 };
 
@@ -34,11 +50,13 @@ struct ExecResult {
 // Reads neither the user's nor the system's SSH configuration, no agent, no known_hosts.
 class Session {
  public:
-  // Errors: `ssh_unreachable` (later; also when the server resets us for MaxStartups), `ssh_host_key_changed` (never;
-  // nothing was sent after the key exchange), `ssh_login_refused` (never), `ssh_key_invalid` (never),
-  // `ssh_host_key_invalid` (never: the pinned text is no key).
+  // What sshd turns away for its MaxStartups is tried again until the time is over. `gate`: shared by all who connect
+  // to the same hosts; the wait for a place takes as long again at most; nullptr: everybody may come at once. Errors,
+  // whose messages say at which of the two hosts: `ssh_unreachable` (later), `ssh_host_key_changed` (never; nothing was
+  // sent there after the key exchange), `ssh_login_refused` (never), `ssh_jump_refused` (never: the jump host does not
+  // forward), `ssh_key_invalid` (never), `ssh_host_key_invalid` (never: the pinned text is no key).
   static Result<std::unique_ptr<Session>> connect(const Target& target, const Secret& private_key,
-                                                  const Timeouts& timeouts);
+                                                  const Timeouts& timeouts, ConnectGate* gate = nullptr);
   virtual ~Session() = default;
 
   // Runs `command`, writes `input` to its standard input, closes that, and reads until the command has ended or

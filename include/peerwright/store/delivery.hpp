@@ -107,7 +107,8 @@ class DeliveryStore {
                           const wireguard::Proof& proof,
                           std::chrono::milliseconds retry_in = std::chrono::milliseconds(0));
 
-  // Notes a failure and when to try again, and releases the server. Nothing is said of the host: the doubt stands.
+  // Notes a failure and when to try again, and releases the server. Nothing is said of the host: the doubt stands; but
+  // a host key that has changed is said in server.status, unless that was said already.
   // `blamed`: what the host refuses for ever; it is set aside until it changes (a firewall: for some minutes at most),
   // unless it has changed since the plan. With a firewall set aside, removals and peers outside of a walled garden go
   // on, and those inside are taken off the host: a garden that cannot stand is a cut. After another worker has taken

@@ -9,6 +9,7 @@
 
 #include "peerwright/base/result.hpp"
 #include "peerwright/base/secret.hpp"
+#include "peerwright/wireguard/way_in.hpp"
 
 // What is said to the script on a VPS host (src/ssh/scripts/push.sh) and how its answer is read: pure text, both ways.
 namespace peerwright::wireguard {
@@ -32,9 +33,10 @@ std::string fingerprint(const PeerConfig& peer);
 struct HostInterface {
   std::string interface;    // wg0
   std::string config_path;  // /etc/wireguard/wg0.conf
-  std::string exec_prefix;  // put before the command, such as "podman exec -i wg"; empty: none
+  std::string exec_prefix;  // with the way shell, put before the command, such as "podman exec -i wg"; empty: none
   std::string installation_id;
   std::string expected_key{};  // public key of the right interface; empty: not known yet
+  WayIn way = WayIn::shell;
 };
 
 enum class PushMode {
@@ -42,9 +44,10 @@ enum class PushMode {
   reading,  // change nothing but the push number; read back the whole interface
 };
 
-// The command line to execute on the host: `exec_prefix timeout ... sh -c SCRIPT peerwright ...`. It holds no secret.
-// `timeout_seconds` bounds the whole run on the host. Error: `host_setting_invalid` (characters that have no place in
-// an interface, path or prefix).
+// The command line to execute on the host: `exec_prefix timeout ... sh -c SCRIPT peerwright ...`, or, where the scripts
+// lie on the host, plain words that name this one by its hash: `push SHA256 ...`, after `sudo -n` and the dispatcher's
+// path or without. It holds no secret. `timeout_seconds` bounds the whole run on the host. Error:
+// `host_setting_invalid` (characters that have no place in an interface, path or prefix).
 Result<std::string> exec_command(const HostInterface& where, PushMode mode, std::int64_t push_number,
                                  int timeout_seconds, std::string_view script);
 
@@ -101,9 +104,16 @@ struct HostAnswer {
 //   `host_answer_incomplete` (later)  no exit status, no end mark, or a short line: the outcome is unknown
 //   `push_number_refused` (later)     the host has seen this number or a greater one, which the message ends with
 //   `host_of_other_installation`, `prefix_taken_on_host`, `host_tool_missing`, `host_config_missing`,
-//   `interface_missing`, `wg_refused`, `nft_refused`, `interface_key_changed` (never),
+//   `interface_missing`, `wg_refused`, `nft_refused`, `interface_key_changed`, `host_script_outdated`,
+//   `host_command_refused` (never),
 //   `host_busy`, `host_storage_failed`, `host_timeout` (later)
 Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit_status, std::int64_t push_number);
+
+// Why a command did not come as far as the dispatcher that a way other than shell leads to, where that is certain;
+// nothing was run on the host then. nullopt: the answer speaks for itself. Errors, all `never`: `host_script_outdated`
+// (there is no dispatcher), `host_sudo_refused`.
+std::optional<Error> closed_way(WayIn way, std::optional<int> exit_status, std::string_view output,
+                                std::string_view error_output);
 
 // What an answer proves about each key of the plan (and, in a reading, about each of `wanted` and each key on the
 // host): the fingerprint that kernel and saved file both show, "" where both show nothing, or nullopt where they differ

@@ -66,8 +66,10 @@ ON CONFLICT DO NOTHING;
 -- name: store_servers
 UPDATE servers v
 SET network_id = r.network_id, ssh_host = r.ssh_host, ssh_port = r.ssh_port, ssh_user = r.ssh_user,
-  ssh_host_key = r.ssh_host_key, exec_prefix = r.exec_prefix, interface = r.interface, config_path = r.config_path,
-  public_key = r.public_key, endpoint = r.endpoint, mtu = r.mtu, dns = string_to_array(r.dns, ','),
+  ssh_host_key = r.ssh_host_key, ssh_way = r.ssh_way, ssh_jump_host = r.ssh_jump_host, ssh_jump_port = r.ssh_jump_port,
+  ssh_jump_user = r.ssh_jump_user, ssh_jump_host_key = r.ssh_jump_host_key, exec_prefix = r.exec_prefix,
+  interface = r.interface, config_path = r.config_path, public_key = r.public_key, endpoint = r.endpoint, mtu = r.mtu,
+  dns = string_to_array(r.dns, ','),
   keepalive_seconds = r.keepalive_seconds, max_peers = r.max_peers, peer_count = r.peer_count,
   generation = r.generation, version = r.version, word = r.word, owner_tenant_id = r.owner_tenant_id, state = r.state,
   maintenance = r.maintenance, region = r.region, location = r.location, description = r.description,
@@ -78,16 +80,17 @@ SET network_id = r.network_id, ssh_host = r.ssh_host, ssh_port = r.ssh_port, ssh
   retired_word = r.retired_word, created_by = r.created_by, updated_by = r.updated_by,
   updated_at = CASE WHEN v.word IS DISTINCT FROM r.word THEN now() ELSE v.updated_at END
 FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::text[], $10::text[], $11::text[], $12::integer[], $13::text[], $14::integer[], $15::bigint[],
-            $16::bigint[], $17::bigint[], $18::bigint[], $19::text[], $20::bigint[], $21::text[], $22::boolean[],
-            $23::text[], $24::text[], $25::text[], $26::integer[], $27::text[], $28::text[], $29::boolean[],
-            $30::text[], $31::text[], $32::text[], $33::text[], $34::bigint[], $35::text[], $36::text[], $37::text[],
-            $38::text[], $39::text[])
-  AS r(id, network_id, ssh_host, ssh_port, ssh_user, ssh_host_key, exec_prefix, interface, config_path, public_key,
-       endpoint, mtu, dns, keepalive_seconds, max_peers, peer_count, generation, version, word, owner_tenant_id, state,
-       maintenance, region, location, description, listen_port, default_action, tunnel_only_ports, masquerade,
-       drift_policy, metadata, private_key_sealed, key_wanted, key_since_us, post_up, post_down, retired_word,
-       created_by, updated_by)
+            $9::integer[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
+            $17::integer[], $18::text[], $19::integer[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[],
+            $24::text[], $25::bigint[], $26::text[], $27::boolean[], $28::text[], $29::text[], $30::text[],
+            $31::integer[], $32::text[], $33::text[], $34::boolean[], $35::text[], $36::text[], $37::text[],
+            $38::text[], $39::bigint[], $40::text[], $41::text[], $42::text[], $43::text[], $44::text[])
+  AS r(id, network_id, ssh_host, ssh_port, ssh_user, ssh_host_key, ssh_way, ssh_jump_host, ssh_jump_port,
+       ssh_jump_user, ssh_jump_host_key, exec_prefix, interface, config_path, public_key, endpoint, mtu, dns,
+       keepalive_seconds, max_peers, peer_count, generation, version, word, owner_tenant_id, state, maintenance,
+       region, location, description, listen_port, default_action, tunnel_only_ports, masquerade, drift_policy,
+       metadata, private_key_sealed, key_wanted, key_since_us, post_up, post_down, retired_word, created_by,
+       updated_by)
 WHERE v.id = r.id;
 
 -- name: store_peers

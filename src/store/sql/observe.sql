@@ -153,6 +153,13 @@ UPDATE server_runtime
 SET worker_id = NULL, observe_at = clock_now() + $2 * interval '1 millisecond', error_code = $3
 WHERE server_id = $1;
 
+-- name: observe_met
+-- What a delivery met ($2); answers how the server was seen last, where nobody has said so yet.
+INSERT INTO server_runtime AS o (server_id, observe_at, error_code) VALUES ($1, clock_now(), $2)
+ON CONFLICT (server_id) DO UPDATE SET error_code = excluded.error_code WHERE o.error_code <> excluded.error_code
+RETURNING (extract(epoch FROM observed_at) * 1000000)::bigint, coalesce(up, true), coalesce(listening, true),
+  coalesce(forwarding4, true), coalesce(forwarding6, true), file_mode, drift;
+
 -- name: observe_raise_server
 UPDATE servers SET version = version + 1 WHERE id = $1;
 

@@ -22,7 +22,8 @@ array_to_string(n.forbidden, ','), n.allow_public
 
 -- name: server_columns
 -- Of `v`: server_from().
-v.id, v.name, v.network_id, v.ssh_host, v.ssh_port, v.ssh_user, v.ssh_host_key, v.exec_prefix, v.interface, v.config_path,
+v.id, v.name, v.network_id, v.ssh_host, v.ssh_port, v.ssh_user, v.ssh_host_key, v.ssh_way,
+v.ssh_jump_host, v.ssh_jump_port, v.ssh_jump_user, v.ssh_jump_host_key, v.exec_prefix, v.interface, v.config_path,
 v.public_key, v.endpoint, v.mtu, array_to_string(v.dns, ','), v.keepalive_seconds, v.max_peers, v.peer_count, v.generation,
 v.version, v.word, v.owner_tenant_id, v.state, v.maintenance, v.region, v.location, v.description, v.listen_port,
 v.default_action, v.tunnel_only_ports, v.masquerade, v.drift_policy, v.metadata, v.private_key_sealed, v.key_wanted,

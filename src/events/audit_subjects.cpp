@@ -150,7 +150,7 @@ void write(JsonWriter& body, const domain::Server& server) {
   body.number("ssh_port", server.ssh_port);
   body.text("ssh_user", server.ssh_user);
   body.text("ssh_host_key", server.ssh_host_key);
-  if (server.ssh_way != wireguard::WayIn::shell) body.text("ssh_way", wireguard::name_of(server.ssh_way));
+  body.text("ssh_way", wireguard::name_of(server.ssh_way));
   if (server.ssh_jump) {
     body.begin_object("ssh_jump");
     body.text("host", server.ssh_jump->host);

@@ -11,7 +11,12 @@ Link::Link(SessionHandle session, EventHandle event, std::unique_ptr<Tunnel> tun
   if (tunnel_ != nullptr) tunnel_->join(event_.get());
 }
 
-Link::~Link() = default;
+Link::~Link() {
+  if (tunnel_ == nullptr) return;
+  // Of two sessions, ssh_event_free() would hand back the poll handle of the first only, and free the other's.
+  ssh_event_remove_session(event_.get(), session_.get());
+  tunnel_->leave(event_.get());
+}
 
 bool Link::turn(const Deadline& deadline) {
   // The session has a poll handle to lend only after its first step.
@@ -35,5 +40,7 @@ void Link::join(ssh_event event) {
   event_.reset();
   attached_ = ssh_event_add_session(event, session_.get()) == SSH_OK;
 }
+
+void Link::leave(ssh_event event) { ssh_event_remove_session(event, session_.get()); }
 
 }  // namespace peerwright::ssh

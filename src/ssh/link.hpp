@@ -45,6 +45,7 @@ class Link {
 
   // The session is waited on by another event loop from now on; turn() must not be called any more.
   void join(ssh_event event);
+  void leave(ssh_event event);  // before that one goes
 
  private:
   std::unique_ptr<Tunnel> tunnel_;  // before the session, which closes its end first

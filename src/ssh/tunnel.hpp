@@ -25,6 +25,7 @@ class Tunnel {
   Socket take_far_end() { return std::move(far_end_); }
   // The session to the jump host is waited on by this event loop too from now on.
   void join(ssh_event event) { jump_->join(event); }
+  void leave(ssh_event event) { jump_->leave(event); }
   // Moves what can be moved without waiting. At the end of the stream the far end reads its end.
   void move();
   [[nodiscard]] bool ended() const;

@@ -205,7 +205,7 @@ TEST_F(Path, AnotherHostKeyStopsEverythingBeforeAByteIsSent) {
   }));
   int said = 0;
   for (const auto& status : installation.statuses()) {
-    said += status.type == "peerwright.server.status.v1" && status.body["data"].value("alert", "") != "" ? 1 : 0;
+    said += status.type == "peerwright.server.status.v1" && status.body.value("alert", "") != "" ? 1 : 0;
   }
   EXPECT_EQ(said, 1);
   EXPECT_EQ(other.sh("ls /etc/wireguard/wg0.conf.push 2>/dev/null || echo none"), "none\n");

@@ -131,8 +131,8 @@ TEST_F(HandScript, TakesNoWordOfAnotherForm) {
   for (std::size_t place = 0; place < bad_words.size(); ++place) {
     for (const auto& word : bad_words[place]) refused.push_back(replaced(place, word));
   }
-  for (const std::string key : {"x", std::string(43, 'A') + "A", std::string(42, 'A') + "=", std::string(44, 'A') + "=",
-                                std::string(42, 'A') + "@="}) {
+  for (const std::string& key : {std::string("x"), std::string(43, 'A') + "A", std::string(42, 'A') + "=",
+                                 std::string(44, 'A') + "=", std::string(42, 'A') + "@="}) {
     refused.push_back(words(1) + " " + key);
   }
   const std::string before = state();
@@ -202,7 +202,7 @@ TEST_F(HandScript, TouchesNoOtherInterfaceThanTheAllowedOnes) {
   const auto usual = by_sudo("push " + std::string(64, 'a') + " 10 wg7 /etc/wireguard/wg7.conf one 1 push");
   EXPECT_EQ(code_of(usual), "host_script_outdated") << "allowed, and there is no such script";
   const std::string path = lab_.config().string();
-  for (const std::string& lines : {std::string(), "wg1 " + path + "\n", "wg0 " + path + ".old\n", "wg0\n",
+  for (const std::string& lines : {std::string(), "wg1 " + path + "\n", "wg0 " + path + ".old\n", std::string("wg0\n"),
                                    "wg0 " + path + " more\n", "# wg0 " + path + "\n", "* " + path + "\n"}) {
     allow(lines);
     refused(lines.c_str());

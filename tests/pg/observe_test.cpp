@@ -240,6 +240,41 @@ TEST_F(Observe, AHostThatCannotBeSeenSaysNothingOfItsPeers) {
   EXPECT_EQ(true, servers[0]["reachable"]);
 }
 
+TEST_F(Observe, AHostKeyThatHasChangedIsSaidOnceByWhicheverLoopMeetsItFirst) {
+  const Error changed{"ssh_host_key_changed", "it shows another key", "", Retry::never};
+  const auto push_meets = [&](const Error& why) {
+    db.execute("UPDATE deliveries SET due = true, next_attempt_at = now()");
+    ASSERT_EQ(1U, delivery.claim(me, {}, 1, kDeadAfter, db.number("SELECT attempts FROM deliveries") > 0)->size());
+    ASSERT_TRUE(delivery.fail(me, domain::Id{db.number("SELECT server_id FROM deliveries")}, why, {}).has_value());
+  };
+  const auto look_meets = [&] {
+    db.execute("UPDATE server_runtime SET observe_at = clock_now()");
+    const bool failing = db.value("SELECT error_code <> '' FROM server_runtime") == "t";
+    ASSERT_EQ(1U, observe.claim(me, {}, 10, kDeadAfter, failing)->size());
+    const auto plan = observe.plan(me, domain::Id{db.number("SELECT server_id FROM server_runtime")});
+    ASSERT_TRUE(observe.fail(me, **plan, changed, {}).has_value());
+  };
+  const auto expect_said_once = [&] {
+    const auto statuses = said("server.status");
+    ASSERT_EQ(1U, statuses.size());
+    EXPECT_EQ("ssh_host_key_changed", statuses[0]["error_code"]);
+    EXPECT_EQ("ssh_host_key_changed", statuses[0]["alert"]);
+    EXPECT_EQ(false, statuses[0]["reachable"]);
+    EXPECT_EQ(db.number("SELECT version FROM servers"), statuses[0]["version"]);
+  };
+  push_meets({"ssh_unreachable", "no answer", "", Retry::later});
+  EXPECT_TRUE(said("server.status").empty()) << "looks tell of that";
+  push_meets(changed);  // also before anybody has looked at the host
+  push_meets(changed);
+  look_meets();
+  expect_said_once();
+  look();
+  EXPECT_EQ(true, said("server.status").at(0)["reachable"]);
+  look_meets();
+  push_meets(changed);
+  expect_said_once();
+}
+
 TEST_F(Observe, WhatAPersonShouldKnowOfAServerIsSaid) {
   look();
   EXPECT_TRUE(said("server.status").empty()) << "all is well";

@@ -64,6 +64,7 @@ inline domain::Server server() {
 inline domain::Server full_server() {
   domain::Server full = server();
   full.owner_tenant_id = 4;
+  full.ssh_jump = domain::JumpHost{"jump.example.net", 2222, "jump", "ssh-ed25519 BBBB"};
   full.state = domain::ServerState::draining;
   full.maintenance = true;
   full.region = "eu-west";

@@ -53,7 +53,7 @@ TEST_F(Retire, IsFollowedToItsProof) {
   provision("P1");
   expect(of_peer("revoke", "P1"));
   const Finished done = retire({"--wait", "--timeout", "60"});
-  EXPECT_EQ(done.exit_status, 0) << done.out << done.err;
+  EXPECT_EQ(done.exit_status, 0) << done.out;
   EXPECT_NE(done.out.find("proven"), std::string::npos) << done.out;
   ended("proven");
   const json row = json::parse(installation.cli({"server", "show", "fra1", "-o", "json"}).out);
@@ -69,7 +69,7 @@ TEST_F(Retire, OfAHostThatIsGoneIsAnOperatorsWord) {
   EXPECT_EQ(free_addresses(), 0);
   const Finished done = retire({"--operator-word", "burnt down", "--wait"});
   host.lab("start");
-  EXPECT_EQ(done.exit_status, 0) << done.out << done.err;
+  EXPECT_EQ(done.exit_status, 0) << done.out;
   const json word = ended("operator_word");
   EXPECT_EQ(word["retired_word"], "burnt down");
   EXPECT_FALSE(word.contains("retired_proven_at"));

@@ -61,13 +61,20 @@ own_directories() {
   if mountpoint -q /etc && grep -q '^root:!' /etc/shadow; then sed -i 's/^root:!*/root:*/' /etc/shadow; fi
 }
 
+# start_unit: what systemd does at boot, by wg-quick@wg0.service; a bare host has no such file, and boots without.
+start_unit() {
+  [ -e /etc/wireguard/wg0.conf ] || return 0
+  sysctl -qw net.ipv6.conf.default.addr_gen_mode=1 # like a kernel interface: no link-local address
+  LOG_LEVEL=error wg-quick up wg0
+}
+
 boot_host() {
   own_directories
   mount --bind "$home/wireguard" /etc/wireguard
   mount --bind "$home/root" /root
   mkdir -m 755 /run/sshd
   sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-  bring_up_wireguard /etc/wireguard/wg0.conf
+  start_unit
   /usr/sbin/sshd -f "$home/sshd_config" -E "$home/sshd.log"
   wait_until "$kSshdSeconds" test -s /run/sshd.pid || { show_log "$home/sshd.log" && die "sshd did not start"; }
 }

@@ -32,12 +32,15 @@ Result<std::string> event_from(const EventWords& words);
 // Who says what comes from this command line: "peerwright-cli/USER".
 std::string own_source(const std::string& user);
 
+inline constexpr double kMaxWaitSeconds = 86'400;
+
 // What is published: files of events, or one made of words.
 struct PublishOptions {
   std::vector<std::string> files;
   EventWords words;
   bool dry_run = false;  // only shown
   bool wait = false;     // followed until it is proven
+  bool decided = false;  // followed until it is decided, where `wait` is not asked for
   double timeout_seconds = 30;
 };
 // Adds --wait, --timeout and --dry-run.
@@ -58,6 +61,7 @@ struct FollowInput {
   const events::Event& event;
   std::int64_t dead_letters_seen = 0;  // before it was sent
   std::chrono::steady_clock::time_point deadline;
+  bool to_proof = true;  // else to the decision alone
 };
 // Waits until the event is decided, and until what it speaks of is proven. Says each step.
 Exit follow(store::QueryStore& store, const FollowInput& input, const Steps& steps);

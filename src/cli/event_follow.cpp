@@ -75,6 +75,7 @@ class Follower {
     steps_.say(input_.event, decision->outcome, "", Json::object());
     decided_ = true;
     decided_at_ = decision->at;
+    if (!input_.to_proof) return Exit::ok;
     return look_for_proof();
   }
 

@@ -11,7 +11,6 @@ namespace peerwright::cli {
 namespace {
 
 constexpr std::chrono::seconds kSendDeadline{10};
-constexpr double kMaxWaitSeconds = 86'400;
 
 struct Outgoing {
   std::string text;
@@ -90,7 +89,9 @@ Exit publish_and_follow(const Config& config, const std::vector<Outgoing>& all, 
   if (exit != Exit::ok) return exit;
   const auto most =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::duration<double>(options.timeout_seconds));
-  for (const Outgoing& one : all) exit = worse(exit, follow(store, {one.event, *seen, began + most}, steps));
+  for (const Outgoing& one : all) {
+    exit = worse(exit, follow(store, {one.event, *seen, began + most, options.wait}, steps));
+  }
   return exit;
 }
 
@@ -103,10 +104,11 @@ Exit publish(const Globals& globals, const PublishOptions& options) {
     for (const Outgoing& one : *all) std::cout << one.text << (one.text.ends_with('\n') ? "" : "\n");
     return Exit::ok;
   }
-  const auto config = options.wait ? configuration(globals, {"kafka", "postgres"}) : configuration(globals, {"kafka"});
+  const bool followed = options.wait || options.decided;
+  const auto config = followed ? configuration(globals, {"kafka", "postgres"}) : configuration(globals, {"kafka"});
   if (!config) return config.error();
   const Steps steps(globals.format);
-  return options.wait ? publish_and_follow(*config, *all, options, steps) : send(*config, *all, steps);
+  return followed ? publish_and_follow(*config, *all, options, steps) : send(*config, *all, steps);
 }
 
 void add_following(CLI::App& app, PublishOptions& options) {

@@ -23,7 +23,8 @@ constexpr std::array kExits{
     Row{"private_key_invalid", Exit::usage},   Row{"private_key_mismatch", Exit::conflict},
     Row{"file_exists", Exit::conflict},        Row{"peer_not_configurable", Exit::conflict},
     Row{"server_key_unknown", Exit::conflict}, Row{"dead_letter_settled", Exit::conflict},
-    Row{"intake_key_invalid", Exit::usage},
+    Row{"intake_key_invalid", Exit::usage},    Row{"interface_key_changed", Exit::conflict},
+    Row{"server_retired", Exit::conflict},     Row{"server_address_missing", Exit::conflict},
 };
 
 }  // namespace
@@ -34,7 +35,7 @@ Exit exit_of(const Error& error) {
     if (row.code == code) return row.exit;
   }
   if (code.ends_with("_not_found")) return Exit::not_found;
-  const bool of_a_service = code.starts_with("db_") || code.starts_with("kafka_");
+  const bool of_a_service = code.starts_with("db_") || code.starts_with("kafka_") || code.starts_with("ssh_");
   return of_a_service && error.retry == Retry::later ? Exit::unreachable : Exit::failed;
 }
 

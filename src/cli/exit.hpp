@@ -14,8 +14,8 @@ enum class Exit : int {
   usage = 2,        // the command line, the configuration or an event is wrong
   not_found = 3,    // what was named does not exist
   conflict = 4,     // refused as things stand: rejected, exists already, does not fit
-  unreachable = 5,  // Postgres or Kafka: the same call may succeed later
-  differences = 6,  // a comparison found some
+  unreachable = 5,  // Postgres, Kafka or a host: the same call may succeed later
+  differences = 6,  // a comparison found some, or a dry run what it would change
 };
 
 // A value, or the exit code of a failure that was told on stderr already.

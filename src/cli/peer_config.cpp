@@ -48,12 +48,7 @@ Secret read_preshared_key(const Globals& globals, const domain::Peer& peer) {
   const auto config = configuration(globals, {"postgres"});
   if (!config) return Secret(kPresharedKeyPlaceholder);
   const auto open = [&]() -> Result<Secret> {
-    if (config->encryption.key_file.empty()) {
-      return permanent("encryption_key_missing", "encryption.key_file is not set", "name the worker's key file");
-    }
-    const auto key = read_secret_file(config->encryption.key_file);
-    if (!key) return tl::unexpected(key.error());
-    const auto sealer = Sealer::create(*key);
+    const auto sealer = sealer_of(*config);
     if (!sealer) return tl::unexpected(sealer.error());
     return store::preshared_key_of(peer, *sealer);
   };

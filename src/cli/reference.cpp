@@ -31,7 +31,7 @@ too.
 | 2 | the command line, the configuration or an event is wrong; or a question was not answered with yes |
 | 3 | what was named does not exist |
 | 4 | refused as things stand: rejected, exists already, does not fit |
-| 5 | Postgres or Kafka cannot be reached; the same call may succeed later |
+| 5 | Postgres, Kafka or a host cannot be reached; the same call may succeed later |
 | 6 | a comparison found differences |
 )";
 

@@ -191,6 +191,8 @@ void add_settings(const store::ServerView& view, Json& row) {
   const domain::Server& server = view.server;
   row["owner"] = or_null(view.owner);
   row["state"] = name_of(server.state);
+  row["retired_proven_at"] = or_null(server.retired_proven_at);
+  row["retired_word"] = or_null(server.retired_word);
   row["maintenance"] = server.maintenance;
   row["region"] = or_null(server.region);
   row["location"] = or_null(server.location);

@@ -60,6 +60,15 @@ Or<broker::Connection> kafka_of(const Config& config) {
   return connection;
 }
 
+Result<Sealer> sealer_of(const Config& config) {
+  if (config.encryption.key_file.empty()) {
+    return permanent("encryption_key_missing", "encryption.key_file is not set", "name the worker's key file");
+  }
+  const auto key = read_secret_file(config.encryption.key_file);
+  if (!key) return tl::unexpected(key.error());
+  return Sealer::create(*key);
+}
+
 Or<store::Database> open_database(const Globals& globals) {
   const auto config = configuration(globals, {"postgres"});
   if (!config) return exit_with(config.error());

@@ -5,6 +5,7 @@
 
 #include "command.hpp"
 #include "peerwright/base/config.hpp"
+#include "peerwright/base/seal.hpp"
 #include "peerwright/broker/message.hpp"
 #include "peerwright/store/database.hpp"
 
@@ -19,6 +20,9 @@ Or<Config> configuration(const Globals& globals, std::initializer_list<std::stri
 
 Or<store::Database> database_of(const Config& config);
 Or<broker::Connection> kafka_of(const Config& config);
+
+// With the installation's encryption key. Errors: `encryption_key_missing`, those of the file.
+Result<Sealer> sealer_of(const Config& config);
 
 // For commands that need nothing but the database.
 Or<store::Database> open_database(const Globals& globals);

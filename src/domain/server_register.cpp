@@ -107,6 +107,7 @@ Decision decide(const ServerRegister& event, const Word& word, const State& stat
   if (returns) {
     after.state = ServerState::active;
     after.retired_word.clear();
+    after.retired_proven_at.reset();
   }
   ServerChange change = change_between(before, after);
   if (returns) change.place = true;           // nobody knows what happened to it meanwhile

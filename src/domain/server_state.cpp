@@ -48,8 +48,9 @@ Decision decide(const ServerRetire& event, const Word& word, const State& state)
                     "move its peers with peer.move, or revoke them with peer.revoke");
   }
   const bool again = before->state == ServerState::retired;
-  // The word that the host is gone may follow later, when the proof does not come.
-  const bool given_up = !event.operator_word.empty() && event.operator_word != before->retired_word;
+  // The word that the host is gone may follow later, when the proof does not come; after the proof it says nothing.
+  const bool proven = again && before->retired_proven_at;
+  const bool given_up = !event.operator_word.empty() && event.operator_word != before->retired_word && !proven;
   Server after = *before;
   after.state = ServerState::retired;
   if (given_up) after.retired_word = event.operator_word;
@@ -58,6 +59,7 @@ Decision decide(const ServerRetire& event, const Word& word, const State& state)
   if (given_up) {
     decision.abandoned_servers.insert(before->id);
   } else if (!again) {
+    decision.doubtful_servers.insert(before->id);  // its end is proven by a reading of the whole interface
     decision.due_servers.insert(before->id);
   }
   return decision;

@@ -76,6 +76,7 @@ void write_more(JsonWriter& body, const domain::Server& server) {
   body.text_unless_empty("post_up", server.post_up);
   body.text_unless_empty("post_down", server.post_down);
   body.text_unless_empty("retired_word", server.retired_word);
+  body.time("retired_proven_at", server.retired_proven_at);
   body.text_unless_empty("created_by", server.created_by);
   body.text_unless_empty("updated_by", server.updated_by);
 }

@@ -71,6 +71,15 @@ void write_firewall(JsonWriter& body, const domain::Server& server) {
   body.end_object();
 }
 
+// Whether its keys are gone from the host: by proof, by an operator's word, or not yet.
+void write_retirement(JsonWriter& body, const domain::Server& server) {
+  if (server.state != domain::ServerState::retired) return;
+  const bool proven = server.retired_proven_at.has_value();
+  body.text("retirement", proven ? "proven" : server.retired_word.empty() ? "pending" : "operator_word");
+  body.time("retired_proven_at", server.retired_proven_at);
+  body.text_unless_empty("retired_word", server.retired_word);
+}
+
 void write_observed(JsonWriter& body, const ServerContext& context) {
   if (context.reachable) body.flag("reachable", *context.reachable);
   body.time("observed_at", context.observed_at);
@@ -174,7 +183,7 @@ Outbound server_status(const domain::Server& server, const std::string& cause, c
   body.number("max_peers", server.max_peers);
   body.number("free", std::max<std::int64_t>(server.max_peers - server.peer_count, 0));
   write_observed(body, context);
-  body.text_unless_empty("retired_word", server.retired_word);
+  write_retirement(body, server);
   body.object_text("metadata", server.metadata);
   body.text("cause", cause);
   body.end_object();

@@ -28,6 +28,8 @@ std::string_view push_script() { return script("push.sh"); }
 
 std::string_view observe_script() { return script("observe.sh"); }
 
+std::string_view prepare_script() { return script("prepare.sh"); }
+
 std::string_view hand_script() { return script("hand.sh"); }
 
 std::vector<HostFile> host_files() {

@@ -137,6 +137,7 @@ domain::Server server_from(const pqxx::row& row) {
   server.retired_word = read.text();
   server.created_by = read.text();
   server.updated_by = read.text();
+  server.retired_proven_at = read.maybe_time();
   return server;
 }
 

@@ -78,6 +78,20 @@ Result<bool> mark_done(Tx& tx, const std::string& worker_id, Id server_id, const
   return bool_at(rows[0], 0);
 }
 
+// Says the end of a retired server, once nothing of it is left on its host; `cause` is what showed that.
+void say_retired(Tx& tx, domain::State& state, Id server_id, const std::string& cause) {
+  domain::Server server = *state.server(server_id);
+  if (server.state != domain::ServerState::retired || server.retired_proven_at) return;
+  const auto rows = tx.run("delivery_retired", server_id);
+  if (rows.empty()) return;
+  server.version = int_at(rows[0], 0);
+  server.retired_proven_at = time_from_micros(int_at(rows[0], 1));
+  Messages messages;
+  messages.say("status", events::server_status(server, cause));
+  messages.store(tx);
+  state.load(server);
+}
+
 // Whether the nodes' entries leave anything to do that no name has to be resolved for first.
 bool is_pending(const Links& links) {
   const Links::Plan plan = links.plan(false);
@@ -180,6 +194,7 @@ Result<std::optional<PlannedPush>> DeliveryStore::Impl::plan_locked(Tx& tx, cons
       done.more = delivery->has_links && is_pending(links);
       auto marked = mark_done(tx, worker_id, server.id, done);
       if (!marked) return tl::unexpected(marked.error());
+      say_retired(tx, state, server.id, "generation/" + std::to_string(push.planned_generation));
       return std::optional<PlannedPush>();
     }
     tx.run("delivery_mark_pushed", server.id, keys_of(push.plan));
@@ -323,6 +338,7 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   auto more = mark_done(tx, worker_id, server_id, done);
   if (!more) return tl::unexpected(more.error());
   finished.still_due = *more;
+  say_retired(tx, state, server_id, (pushed ? "push/" : "reading/") + std::to_string(push.push_number));
   return finished;
 }
 

@@ -115,6 +115,11 @@ Result<Secret> preshared_key_of(const domain::Peer& peer, const Sealer& sealer) 
   return open_column(&sealer, peer.preshared_key_sealed, preshared_key_place(peer));
 }
 
+Result<Secret> private_key_of(const domain::Server& server, const Sealer& sealer) {
+  if (server.private_key_sealed.empty()) return Secret();
+  return open_column(&sealer, server.private_key_sealed, server_key_place(server));
+}
+
 QueryStore::QueryStore(const Database& database) : impl_(std::make_unique<Impl>(database)) {}
 QueryStore::~QueryStore() = default;
 

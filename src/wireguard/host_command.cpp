@@ -6,6 +6,7 @@
 #include "peerwright/wireguard/host.hpp"
 #include "peerwright/wireguard/key.hpp"
 #include "peerwright/wireguard/observation.hpp"
+#include "peerwright/wireguard/prepare.hpp"
 
 namespace peerwright::wireguard {
 namespace {
@@ -117,6 +118,13 @@ Result<std::string> exec_command(const HostInterface& where, PushMode mode, std:
 
 Result<std::string> observe_command(const HostInterface& where, int timeout_seconds, std::string_view script) {
   return script_command(where, timeout_seconds, "observe", script);
+}
+
+Result<std::string> prepare_command(const HostInterface& where, PrepareMode mode, int timeout_seconds,
+                                    std::string_view script) {
+  auto command = script_command(where, timeout_seconds, script);
+  if (command) *command += mode == PrepareMode::look ? " look" : " prepare";
+  return command;
 }
 
 }  // namespace peerwright::wireguard

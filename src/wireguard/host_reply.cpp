@@ -26,7 +26,7 @@ struct Refusal {
 
 // In the order of the script's exit statuses, of which the first is kFirstRefusal.
 constexpr int kFirstRefusal = 10;
-constexpr std::array<Refusal, 14> kRefusals{{
+constexpr std::array<Refusal, 17> kRefusals{{
     {"plan_incomplete", Retry::later,
      "the host received only a part of the plan and did nothing:", "nothing: it is sent again"},
     {"push_number_refused", Retry::later, "the host has already seen push number",
@@ -53,6 +53,12 @@ constexpr std::array<Refusal, 14> kRefusals{{
      "the scripts that lie on the host are not this worker's:", "run peerwright server prepare for this server"},
     {"host_command_refused", Retry::never, "the host's /usr/local/lib/peerwright/hand refuses the command:",
      "where it names an interface and a path, write both into /usr/local/lib/peerwright/allowed on the host"},
+    {"host_not_root", Retry::never, "a host is prepared as root; the login's user id there is",
+     "log in as root (--login root), or give the server an exec prefix that makes it root"},
+    {"host_key_missing", Retry::never, "the host has no private key, and none was sent, for",
+     "run peerwright server prepare again"},
+    {"host_step_failed", Retry::never, "a step on the host failed:",
+     "see on the host why, and run it again: what was done is seen, and not done twice"},
 }};
 
 Error failed(const Refusal& refusal, std::string_view detail) {

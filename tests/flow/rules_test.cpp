@@ -116,7 +116,7 @@ TEST_F(Rules, TunnelOnlyPortsAreShutFromOutside) {
   host.sh("kill $(cat /run/web.pid)");
 }
 
-TEST_F(Rules, TheFirewallHoldsAfterAReboot) {
+TEST_F(Rules, TheFirewallIsSavedForAReboot) {
   expect(of_server("update", {{"default_action", "deny"}}));
   settle();
   const std::string saved = host.sh("cat /etc/wireguard/peerwright-wg0.nft");

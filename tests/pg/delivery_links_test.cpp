@@ -154,7 +154,7 @@ TEST_F(Nodes, AServerInMaintenanceIsLeftAloneAndARetiredOneUnlessSomethingIsToGo
   EXPECT_FALSE(full.plan(me, server_id(), kLimits)->has_value());
   EXPECT_EQ("", of_delivery("worker_id"));
   EXPECT_EQ("t", of_delivery("due"));
-  db.execute("UPDATE servers SET maintenance = false, state = 'retired'");
+  db.execute("UPDATE servers SET maintenance = false, state = 'retired', retired_proven_at = now()");
   EXPECT_TRUE(claimed(full, me, 10).empty());
   db.execute(
       "INSERT INTO removals (server_id, public_key, peer_id) SELECT server_id, public_key, id FROM peers "

@@ -24,21 +24,34 @@ std::string sorted_list(std::string joined) {
   return text == "(none)" ? "" : text;
 }
 
-// Back to a freshly installed host: no peers, no push number, the [Interface] section alone.
+// Back to a freshly prepared host: no peers, no push number, the [Interface] section alone. A bare one gets an
+// interface of its own first.
 constexpr const char* kWipe =
-    "set -e; wg show wg0 peers | while read -r k; do wg set wg0 peer \"$k\" remove; done; "
+    "set -e; [ -e /etc/wireguard/wg0.conf ] || (umask 077; printf '[Interface]\\nPrivateKey = %s\\nListenPort = "
+    "51820\\n"
+    "Address = 10.200.0.1/16, fd00:200::1/64\\nMTU = 1280\\n' \"$(wg genkey)\" >/etc/wireguard/wg0.conf); "
+    "wg show wg0 >/dev/null 2>&1 || wg-quick up wg0 >/dev/null 2>&1; sysctl -qw net.ipv4.ip_forward=1 "
+    "net.ipv6.conf.all.forwarding=1; wg show wg0 peers | while read -r k; do wg set wg0 peer \"$k\" remove; done; "
     "cd /etc/wireguard; awk '/^\\[Peer\\]/{exit} {print}' wg0.conf > wg0.conf.fresh; chmod 600 wg0.conf.fresh; "
     "mv wg0.conf.fresh wg0.conf; rm -f wg0.conf.push wg0.conf.lock *.nft; nft flush ruleset";
 
+// As a provider hands it over: nothing of a server is there.
+constexpr const char* kMakeBare =
+    "set -e; ip link delete wg0; while [ -e /run/wireguard/wg0.sock ]; do sleep 0.02; done; cd /etc/wireguard; rm -f "
+    "wg0.conf* *.nft /etc/sysctl.d/99-peerwright-*; "
+    "nft flush ruleset; sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0";
+
 }  // namespace
 
-LabHost::LabHost(int number) : LabHost(number, KeepState()) { sh(kWipe); }
-
-LabHost::LabHost(int number, KeepState)
+LabHost::LabHost(int number, bool wiped)
     : number_(number),
       address_(required_environment("LAB_HOST_" + std::to_string(number))),
-      host_key_(required_environment("LAB_HOSTKEY_" + std::to_string(number))),
-      interface_key_(sh("wg show wg0 public-key | tr -d '\\n'")) {}
+      host_key_(required_environment("LAB_HOSTKEY_" + std::to_string(number))) {
+  if (wiped) sh(kWipe);
+  interface_key_ = sh("wg show wg0 public-key | tr -d '\\n'");
+}
+
+void LabHost::make_bare() const { sh(kMakeBare); }
 
 std::string LabHost::ssh_key_file() { return required_environment("LAB_SSH_KEY"); }
 

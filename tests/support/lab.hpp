@@ -12,8 +12,8 @@ namespace peerwright::test {
 // A host of the lab that tools/test started (tools/lab up 3). Taking one wipes what earlier tests left on it.
 class LabHost {
  public:
-  explicit LabHost(int number);
-  static LabHost unwiped(int number) { return LabHost(number, KeepState()); }
+  explicit LabHost(int number) : LabHost(number, true) {}
+  static LabHost unwiped(int number) { return {number, false}; }
 
   [[nodiscard]] const std::string& address() const { return address_; }
   [[nodiscard]] const std::string& host_key() const { return host_key_; }
@@ -21,6 +21,8 @@ class LabHost {
   [[nodiscard]] std::string interface_key() const { return interface_key_; }
   static std::string ssh_key_file();
 
+  // No interface, no configuration, no push number, no forwarding: as before `server prepare`.
+  void make_bare() const;
   // Runs a shell command on the host; its output. Fails the test where the command fails.
   std::string sh(const std::string& command) const;
   // tools/lab VERB K (kill, start, reboot, freeze, thaw).
@@ -32,8 +34,7 @@ class LabHost {
   [[nodiscard]] Peers file_peers() const;
 
  private:
-  struct KeepState {};
-  LabHost(int number, KeepState);
+  LabHost(int number, bool wiped);
 
   int number_;
   std::string address_;

@@ -381,6 +381,7 @@ TEST_F(Servers, retireWaitsForItsPeers) {
   EXPECT_EQ(ServerState::retired, srv().state);
   EXPECT_EQ(generation + 1, srv().generation);
   EXPECT_EQ(ServerIds{srv().id}, decision.due_servers);
+  EXPECT_EQ(ServerIds{srv().id}, decision.doubtful_servers);  // the proof is a reading of everything
   EXPECT_EQ(ServerIds{}, decision.abandoned_servers);
   EXPECT_EQ(Outcome::unchanged, world.say(ServerRetire{"srv", ""}).outcome);
   EXPECT_EQ(generation + 1, srv().generation);
@@ -402,6 +403,20 @@ TEST_F(Servers, theWordMayFollowWhereTheProofDoesNotCome) {
   EXPECT_EQ(ServerIds{srv().id}, decision.abandoned_servers);
   EXPECT_EQ("burnt down", srv().retired_word);
   EXPECT_EQ(Outcome::unchanged, world.say(ServerRetire{"srv", "burnt down"}).outcome);
+}
+
+TEST_F(Servers, aProofNeedsNoWordAndARegistrationForgetsIt) {
+  retire();
+  Server proven = srv();
+  proven.retired_proven_at = world.state.now;
+  world.state.load(proven);
+  const Decision decision = world.say(ServerRetire{"srv", "sold"});
+  EXPECT_EQ(Outcome::unchanged, decision.outcome);
+  EXPECT_EQ(ServerIds{}, decision.abandoned_servers);
+  EXPECT_EQ("", srv().retired_word);
+  EXPECT_EQ(world.state.now, srv().retired_proven_at);
+  ASSERT_EQ(Outcome::accepted, world.say(ServerWorld::registration("srv")).outcome);
+  EXPECT_EQ(std::nullopt, srv().retired_proven_at);
 }
 
 TEST_F(Servers, rotateKeyWaitsForTheHost) {

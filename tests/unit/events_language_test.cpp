@@ -127,6 +127,7 @@ TEST(DecodeServer, ChangesWhatAnUpdateSays) {
   before.state = domain::ServerState::active;
   before.key_wanted.clear();
   before.retired_word.clear();
+  before.retired_proven_at.reset();
   from.load(before);
   const auto decision = decided("server.update", from);
   ASSERT_EQ(decision.servers.size(), 1U) << decision.message;

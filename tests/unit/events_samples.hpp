@@ -65,7 +65,7 @@ inline domain::Server full_server() {
   domain::Server full = server();
   full.owner_tenant_id = 4;
   full.ssh_jump = domain::JumpHost{"jump.example.net", 2222, "jump", "ssh-ed25519 BBBB"};
-  full.state = domain::ServerState::draining;
+  full.state = domain::ServerState::retired;
   full.maintenance = true;
   full.region = "eu-west";
   full.location = "Amsterdam, rack 7";
@@ -84,6 +84,7 @@ inline domain::Server full_server() {
   full.retired_word = "returned to the provider";
   full.created_by = "orchestrator";
   full.updated_by = "peerwright-cli/ada";
+  full.retired_proven_at = kWhen;
   return full;
 }
 

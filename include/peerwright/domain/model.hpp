@@ -136,6 +136,7 @@ struct Server {
   std::string retired_word;  // an operator's word that the host is gone
   std::string created_by;    // sources
   std::string updated_by;
+  std::optional<Time> retired_proven_at{};  // when it was read that none of its keys is left on the host
 };
 
 enum class Stage { unknown, reserved, provisioned, revoked };

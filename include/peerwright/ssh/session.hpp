@@ -77,5 +77,7 @@ inline constexpr std::size_t kMaxErrorOutputBytes = 4096;
 std::string_view push_script();
 // The one that looks at a host and changes nothing (src/ssh/scripts/observe.sh), for wireguard::observe_command.
 std::string_view observe_script();
+// The one that makes a server out of a host (src/ssh/scripts/prepare.sh), for wireguard::prepare_command.
+std::string_view prepare_script();
 
 }  // namespace peerwright::ssh

@@ -216,6 +216,9 @@ struct Progress {
 // The peer's preshared key, opened; empty where it has none. Errors: those of Sealer::open.
 Result<Secret> preshared_key_of(const domain::Peer& peer, const Sealer& sealer);
 
+// The private key of the server's interface, opened; empty where none is stored. The same errors.
+Result<Secret> private_key_of(const domain::Server& server, const Sealer& sealer);
+
 // Questions of people to the database. Read-only transactions; it selects no secret but sealed ones. Lists answer at
 // most `limit` rows, in the order of their names or ids, behind the one given as the last. One thread uses it.
 class QueryStore {

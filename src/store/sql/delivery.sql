@@ -17,7 +17,8 @@ WHERE server_id IN (
   WHERE c.due AND c.next_attempt_at <= now() AND (c.attempts > 0) = $5
     AND c.server_id <> ALL ($4::bigint[])
     AND NOT v.maintenance
-    AND (v.state <> 'retired' OR EXISTS (SELECT FROM removals r WHERE r.server_id = c.server_id)
+    AND (v.state <> 'retired' OR (v.retired_word = '' AND v.retired_proven_at IS NULL)
+         OR EXISTS (SELECT FROM removals r WHERE r.server_id = c.server_id)
          OR EXISTS (SELECT FROM node_links l WHERE l.server_id = c.server_id AND NOT l.wanted))
     AND (c.worker_id IS NULL OR c.worker_id = $1::uuid OR NOT EXISTS (
       SELECT FROM workers w
@@ -228,6 +229,16 @@ FROM (SELECT r.removals, r.walled, $7 OR r.removals
                 AND generation > applied_generation AND applied_generation > 0 AND delivery_error = '') AS walled) r) w
 WHERE d.server_id = $1 AND d.worker_id = $2::uuid
 RETURNING d.due;
+
+-- name: delivery_retired
+-- Nothing is due and nothing in doubt: of a retired server that is the proof of its end, once.
+UPDATE servers v SET retired_proven_at = clock_now(), version = v.version + 1
+FROM deliveries d
+WHERE v.id = $1 AND d.server_id = v.id AND v.state = 'retired' AND v.retired_word = '' AND v.retired_proven_at IS NULL
+  AND NOT d.due AND NOT d.in_doubt
+  AND NOT EXISTS (SELECT FROM removals r WHERE r.server_id = v.id)
+  AND NOT EXISTS (SELECT FROM node_links l WHERE l.server_id = v.id)
+RETURNING v.version, (extract(epoch FROM v.retired_proven_at) * 1000000)::bigint;
 
 -- name: delivery_park_key
 -- What the host refuses for ever is set aside, so that its neighbours go on; a change of the peer (after generation $4)

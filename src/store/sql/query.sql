@@ -230,9 +230,12 @@ SELECT EXISTS (
     WHERE t.name = $1 AND $2 = '' AND coalesce(w.subject_id, f.subscriber_id) IS NOT NULL);
 
 -- name: query_progress_server
-SELECT 1, (d.due OR d.in_doubt)::integer, (extract(epoch FROM d.proven_at) * 1000000)::bigint,
-  CASE WHEN d.error_code <> '' THEN s.name END, 0, NULL, (s.maintenance AND (d.due OR d.in_doubt))::integer
-FROM servers s JOIN deliveries d ON d.server_id = s.id WHERE s.name = $1;
+-- A host that is gone on an operator's word has nothing to prove any more.
+SELECT (s.retired_word = '')::integer, open.yes, (extract(epoch FROM d.proven_at) * 1000000)::bigint,
+  CASE WHEN d.error_code <> '' THEN s.name END, 0, NULL, CASE WHEN s.maintenance THEN open.yes ELSE 0 END
+FROM servers s JOIN deliveries d ON d.server_id = s.id
+CROSS JOIN LATERAL (SELECT ((d.due OR d.in_doubt) AND s.retired_word = '')::integer AS yes) open
+WHERE s.name = $1;
 
 -- name: query_delivery_error
 SELECT d.error_code, d.error_message FROM servers s JOIN deliveries d ON d.server_id = s.id WHERE s.name = $1;

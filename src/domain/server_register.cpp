@@ -98,6 +98,7 @@ Decision decide(const ServerRegister& event, const Word& word, const State& stat
   after.owner_tenant_id = owner;
   apply_key(event, state, after);
   apply(event, after);
+  if (auto refusal = refuse_by_own_way(after, network)) return *std::move(refusal);
   after.generation += 1;
   if (!before.word) after.created_by = word.source;
   const bool returns = before.state == ServerState::retired;

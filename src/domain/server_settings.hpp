@@ -29,6 +29,9 @@ Decision server_retired(const std::string& name);
 // One of the two where it applies: also where there is no such server at all (nullptr).
 std::optional<Decision> refuse_by_state(const Server* server, const std::string& name);
 
+// A firewall that would cut the worker's own way to the host is refused.
+std::optional<Decision> refuse_by_own_way(const Server& after, const Network* network);
+
 // The server with its register's new word, and a new version of its status where it changed.
 Decision settle_server(const Server& before, Server after, const Word& word, bool changed);
 

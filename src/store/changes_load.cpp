@@ -130,6 +130,7 @@ domain::Server server_from(const pqxx::row& row) {
   server.retired_word = read.text();
   server.created_by = read.text();
   server.updated_by = read.text();
+  server.guard_held = read.small();
   return server;
 }
 

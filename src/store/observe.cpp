@@ -19,12 +19,14 @@ struct Health {
   bool forwarding = true;
   bool file_safe = true;
   Counts drift;
+  std::string guard_code;  // why removals wait for an operator's word; empty: none does
   bool operator==(const Health&) const = default;
 
   [[nodiscard]] bool reachable() const { return error_code.rfind("ssh_", 0) != 0; }
   // The first thing that is wrong, as a status says it.
   [[nodiscard]] std::string alert() const {
     if (!error_code.empty()) return {};
+    if (!guard_code.empty()) return guard_code;
     if (!up) return "interface_down";
     if (!listening) return "port_not_listening";
     if (!forwarding) return "forwarding_off";
@@ -53,6 +55,8 @@ struct ServerRow {
   std::int64_t uptime_ms = 0;
   ProvenState proven;
   bool still = false;
+  std::string guard_code;  // as it stands now; that of `health` is what was said last
+  int ifindex = 0;
 };
 
 ServerRow server_row_from(const pqxx::row& fields, const domain::Network* network) {
@@ -74,6 +78,9 @@ ServerRow server_row_from(const pqxx::row& fields, const domain::Network* networ
   row.proven.firewall_hash = read.text();
   row.proven.firewall_state = read.text();
   row.proven.firewall_known = read.flag();
+  row.health.guard_code = read.text();
+  row.guard_code = read.text();
+  row.ifindex = read.small();
   return row;
 }
 
@@ -113,6 +120,8 @@ class Round {
 
     PeerLooks peers(look, std::move(shown));
     Drift drift(server(), seen, row_.proven);
+    if (seen.ifindex != 0 && row_.ifindex != 0 && seen.ifindex != row_.ifindex && !look.rebooted)
+      drift.add("interface");
     for (const auto& fields : tx_.run("observe_peers", server_id_, keys_of(seen))) {
       const RuntimeRow row = runtime_row_from(fields);
       peers.add(row);
@@ -126,6 +135,8 @@ class Round {
     health.forwarding = forwards(network(), seen.forwarding4, seen.forwarding6);
     health.file_safe = is_safe_mode(seen.file_mode);
     health.drift = row_.health.drift;
+    health.guard_code = row_.guard_code;
+    looked.guard_held = server().guard_held;
     if (stood_still(planned)) {
       look_for_stale_links(seen);
       drift.compare_others(tx_);
@@ -145,6 +156,7 @@ class Round {
     Looked looked;
     Health health = row_.health;
     health.error_code = why.code;
+    looked.guard_held = server().guard_held;
     looked.drift = health.drift;
     add_kinds(looked);
     const auto next = row_.health.error_code.empty() ? times.next_waiting : times.next;
@@ -198,7 +210,7 @@ class Round {
             seen.listening, seen.forwarding4, seen.forwarding6, printable(seen.unit_active, kMostWordBytes),
             printable(seen.unit_enabled, kMostWordBytes), printable(seen.file_owner, kMostWordBytes),
             printable(seen.file_mode, kMostWordBytes), seen.file_hash, seen.firewall_state, text_of(health.drift),
-            looked.rx_bytes, looked.tx_bytes);
+            looked.rx_bytes, looked.tx_bytes, seen.ifindex, health.guard_code);
   }
 
   // Again where something has changed that a person should know.

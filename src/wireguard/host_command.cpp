@@ -79,9 +79,9 @@ Result<std::string> exec_command(const HostInterface& where, PushMode mode, std:
   if (push_number <= 0) return invalid("push number");
   *command += " " + shell_quoted(where.installation_id) + " " + std::to_string(push_number);
   *command += mode == PushMode::push ? " push" : " reading";
-  if (where.expected_key.empty()) return command;
-  if (!check_public_key(where.expected_key)) return invalid("public key");
-  return *command + ' ' + shell_quoted(where.expected_key);
+  if (!where.expected_key.empty() && !check_public_key(where.expected_key)) return invalid("public key");
+  // The login's shell says whence we come: neither sudo nor an exec prefix need pass it on.
+  return *command + ' ' + shell_quoted(where.expected_key) + " \"$SSH_CONNECTION\"";
 }
 
 Result<std::string> observe_command(const HostInterface& where, int timeout_seconds, std::string_view script) {

@@ -77,6 +77,9 @@ struct HostPeer {
   bool operator==(const HostPeer&) const = default;
 };
 
+// What a fingerprint says beside the preshared key: a fingerprint begins with it, and goes on with " psk=".
+std::string open_state(const HostPeer& peer);
+
 inline constexpr std::string_view kUnreadableHash = "?";
 struct HostAnswer {
   std::string interface_key;  // public key of the interface; empty: it has none
@@ -103,6 +106,7 @@ struct HostAnswer {
 //   `host_of_other_installation`, `prefix_taken_on_host`, `host_tool_missing`, `host_config_missing`,
 //   `interface_missing`, `wg_refused`, `nft_refused`, `interface_key_changed` (never),
 //   `host_busy`, `host_storage_failed`, `host_timeout` (later)
+//   `own_way_cut` (never)             the removal of the key that the message ends with would cut the worker off
 Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit_status, std::int64_t push_number);
 
 // What an answer proves about each key of the plan (and, in a reading, about each of `wanted` and each key on the

@@ -26,7 +26,8 @@ v.id, v.name, v.network_id, v.ssh_host, v.ssh_port, v.ssh_user, v.ssh_host_key, 
 v.public_key, v.endpoint, v.mtu, array_to_string(v.dns, ','), v.keepalive_seconds, v.max_peers, v.peer_count, v.generation,
 v.version, v.word, v.owner_tenant_id, v.state, v.maintenance, v.region, v.location, v.description, v.listen_port,
 v.default_action, v.tunnel_only_ports, v.masquerade, v.drift_policy, v.metadata, v.private_key_sealed, v.key_wanted,
-(extract(epoch FROM v.key_since) * 1000000)::bigint, v.post_up, v.post_down, v.retired_word, v.created_by, v.updated_by
+(extract(epoch FROM v.key_since) * 1000000)::bigint, v.post_up, v.post_down, v.retired_word, v.created_by, v.updated_by,
+v.guard_held
 
 -- name: peer_columns
 -- Of `p`: peer_from(), kPeerColumns.

@@ -74,6 +74,12 @@ constexpr Setting kSettings[] = {
      [](Config& c) -> int& { return c.deliver.retry_base_ms; }, 10, 60'000, "ms", kLive},
     {"deliver.retry_max_ms", "60000", "No retry waits longer.",
      [](Config& c) -> int& { return c.deliver.retry_max_ms; }, 100, 3'600'000, "ms", kLive},
+    {"deliver.guard_keys", "10",
+     "Keys that a reading finds on a server, that no event made, and that are removed without an operator's word "
+     "(`server approve`), at most.",
+     [](Config& c) -> int& { return c.deliver.guard_keys; }, 0, 10'000, "keys", kLive},
+    {"deliver.guard_percent", "50", "The same as a part of all keys on the interface.",
+     [](Config& c) -> int& { return c.deliver.guard_percent; }, 0, 100, "percent", kLive},
     {"deliver.urgent_limit_ms", "1000", "An urgent change not proven within this time is alerted on.",
      [](Config& c) -> int& { return c.deliver.urgent_limit_ms; }, 100, 600'000, "ms", kLive},
 

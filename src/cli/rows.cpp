@@ -248,6 +248,14 @@ Json row_of(const store::ServerDetail& detail) {
            {"peers_by_delivery", counts_of(detail.by_delivery)}};
   add_settings(detail.view, row);
   row["delivery"] = row_of(detail.view.delivery);
+  row["guard_held"] = server.guard_held;
+  row["foreign"] = Json::array();
+  for (const store::ForeignView& key : detail.foreign) {
+    row["foreign"].push_back({{"public_key", key.public_key},
+                              {"allowed_ips", key.allowed_ips},
+                              {"state", key.state},
+                              {"since", or_null(std::optional(key.since))}});
+  }
   return row;
 }
 

@@ -52,6 +52,9 @@ constexpr std::array kRetire{VerbOption{"--operator-word", "operator_word", Kind
 constexpr std::array kApproval{VerbOption{"--subscriber", "subscriber", Kind::text, "SUBSCRIBER", "Of this subscriber"},
                                VerbOption{"--customer", "customer", Kind::text, "CUSTOMER", "Or of this customer"}};
 
+constexpr std::array kGuardKeys{VerbOption{"--keys", "keys", Kind::number, "N",
+                                           "So many were seen to be held; refused when there are more by then"}};
+
 constexpr Verb kVerbs[] = {
     {"tenant", "approve", "tenant.approve", Subject::tenant, kApproval, false,
      "Let a suspension that awaits it take effect"},
@@ -76,6 +79,10 @@ constexpr Verb kVerbs[] = {
     {"server", "drain", "server.drain", Subject::server, kOff, false, "Place no new peers on a server"},
     {"server", "maintenance", "server.maintenance", Subject::server, kOff, false, "Hold a server's pushes"},
     {"server", "reconcile", "server.reconcile", Subject::server, {}, false, "Read a server and repair it now"},
+    {"server", "approve", "server.approve", Subject::server, kGuardKeys, false,
+     "Let the removals happen that the guard has stopped"},
+    {"server", "keep", "server.approve", Subject::server, kGuardKeys, false,
+     "Leave alone for good whose removal the guard has stopped", "approved"},
     {"server", "observe", "server.observe", Subject::server, {}, false, "Read a server now"},
     {"server",
      "rotate-key",

@@ -159,6 +159,7 @@ void Changes::apply(State& state, const Decision& decision) {
   for (const auto& [subscriber, cause] : decision.fan_outs) fan_outs.insert_or_assign(subscriber, cause);
   for (const auto& [subject, cause] : decision.wider_fan_outs) wider_fan_outs.insert_or_assign(subject, cause);
   add(observe_servers, decision.observe_servers);
+  for (const auto& [server, goes] : decision.approved_servers) approved_servers.insert_or_assign(server, goes);
   add(abandoned_servers, decision.abandoned_servers);
   add(doubtful_servers, decision.doubtful_servers);
   add(due_servers, decision.due_servers);

@@ -15,6 +15,12 @@ Refs refs_of(const ServerObserve& event) {
   return refs;
 }
 
+Refs refs_of(const ServerApprove& event) {
+  Refs refs;
+  refs.server = event.server;
+  return refs;
+}
+
 Decision decide(const ServerReconcile& event, const Word& /*word*/, const State& state) {
   const Server* server = state.server(event.server);
   if (auto refusal = refuse_by_state(server, event.server)) return *std::move(refusal);
@@ -29,6 +35,29 @@ Decision decide(const ServerObserve& event, const Word& /*word*/, const State& s
   if (auto refusal = refuse_by_state(server, event.server)) return *std::move(refusal);
   Decision decision;
   decision.observe_servers.insert(server->id);
+  return decision;
+}
+
+// An approval speaks of what its sender has seen: of more keys than that it says nothing.
+Decision decide(const ServerApprove& event, const Word& /*word*/, const State& state) {
+  const Server* before = state.server(event.server);
+  if (auto refusal = refuse_by_state(before, event.server)) return *std::move(refusal);
+  if (before->guard_held == 0) {
+    return rejected("nothing_awaits_approval", "no removal awaits an approval on this server",
+                    "nothing to do: it was approved or dropped before, or the keys are gone");
+  }
+  if (event.keys && *event.keys < before->guard_held) {
+    return rejected("guard_changed",
+                    std::to_string(before->guard_held) + " keys are held by now, more than the approval speaks of",
+                    "look at `peerwright server show` and approve anew");
+  }
+  Decision decision;
+  Server& server = decision.servers.emplace_back(*before);
+  server.guard_held = 0;
+  server.version += 1;
+  decision.approved_servers.emplace(server.id, event.approved);
+  decision.observe_servers.insert(server.id);  // so that its status is said without the stop
+  if (event.approved) decision.due_servers.insert(server.id);
   return decision;
 }
 

@@ -101,6 +101,7 @@ Decision decide(const ServerRegister& event, const Word& word, const State& stat
   apply_key(event, state, after);
   apply(event, after);
   if (auto refusal = refuse_by_way(after)) return *std::move(refusal);
+  if (auto refusal = refuse_by_own_way(after, network)) return *std::move(refusal);
   after.generation += 1;
   if (!before.word) after.created_by = word.source;
   const bool returns = before.state == ServerState::retired;

@@ -108,6 +108,24 @@ std::optional<Decision> refuse_by_way(const Server& after) {
                   "send an empty exec_prefix; what enters a container belongs into the host's own configuration");
 }
 
+std::optional<Decision> refuse_by_own_way(const Server& after, const Network* network) {
+  const auto& ports = after.tunnel_only_ports;
+  const bool closes_ssh = std::any_of(ports.begin(), ports.end(), [&](const wireguard::PortUse& use) {
+    return use.port == after.ssh_port && use.protocol != wireguard::RuleProtocol::udp;
+  });
+  if (!closes_ssh) return std::nullopt;
+  const auto host = wireguard::Prefix::parse(after.ssh_host);
+  const bool through_tunnel =
+      host && network != nullptr &&
+      ((network->net4 && network->net4->contains(*host)) || (network->net6 && network->net6->contains(*host)));
+  if (through_tunnel) return std::nullopt;
+  return rejected("own_way_cut",
+                  "port " + std::to_string(after.ssh_port) +
+                      " is to be reached through the tunnel alone, "
+                      "but the worker comes to it from outside",
+                  "leave the SSH port out of tunnel_only_ports, or give the host's address in the tunnel as ssh.host");
+}
+
 Decision settle_server(const Server& before, Server after, const Word& word, bool changed) {
   Decision decision;
   decision.outcome = changed ? Outcome::accepted : Outcome::unchanged;

@@ -32,6 +32,9 @@ std::optional<Decision> refuse_by_state(const Server* server, const std::string&
 // The refusal of settings that do not go with the way in which the host is logged in to.
 std::optional<Decision> refuse_by_way(const Server& after);
 
+// A firewall that would cut the worker's own way to the host is refused.
+std::optional<Decision> refuse_by_own_way(const Server& after, const Network* network);
+
 // The server with its register's new word, and a new version of its status where it changed.
 Decision settle_server(const Server& before, Server after, const Word& word, bool changed);
 

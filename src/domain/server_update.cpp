@@ -16,6 +16,8 @@ Decision decide(const ServerUpdate& event, const Word& word, const State& state)
   Server after = *before;
   apply_settings(event.settings, after);
   if (auto refusal = refuse_by_way(after)) return *std::move(refusal);
+  const Network* network = after.network_id ? state.network(*after.network_id) : nullptr;
+  if (auto refusal = refuse_by_own_way(after, network)) return *std::move(refusal);
   const ServerChange change = change_between(*before, after);
   if (on_host(change)) after.generation += 1;
   Decision decision = settle_server(*before, std::move(after), word, change.anything);

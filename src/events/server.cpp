@@ -172,6 +172,9 @@ Result<domain::ServerRotateKey> decode_server_rotate_key(const Json& data) {
 Result<domain::ServerReconcile> decode_server_reconcile(const Json& data) {
   return domain::ServerReconcile{text_in(data, "server")};
 }
+Result<domain::ServerApprove> decode_server_approve(const Json& data) {
+  return domain::ServerApprove{text_in(data, "server"), said_int(data, "keys"), flag_in(data, "approved", true)};
+}
 Result<domain::ServerObserve> decode_server_observe(const Json& data) {
   return domain::ServerObserve{text_in(data, "server")};
 }

@@ -138,6 +138,7 @@ domain::Server server_from(const pqxx::row& row) {
   server.created_by = read.text();
   server.updated_by = read.text();
   server.retired_proven_at = read.maybe_time();
+  server.guard_held = read.small();
   return server;
 }
 

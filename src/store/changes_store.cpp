@@ -218,6 +218,9 @@ void store_due(Tx& tx, const Changes& changes, const State& state) {
   if (!doubtful.empty()) tx.run("store_doubts", array_of(doubtful));
   const Ids observed(changes.observe_servers.begin(), changes.observe_servers.end());
   if (!observed.empty()) tx.run("store_observe", array_of(observed));
+  rows = RowWriter();
+  for (const auto& [server_id, goes] : changes.approved_servers) rows.add(server_id).add(goes).end_row();
+  run(tx, "foreign_approve", rows);
 }
 
 // Hosts that are gone on an operator's word: what was to go from there counts as gone, also what comes later.

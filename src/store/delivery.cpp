@@ -4,6 +4,7 @@
 
 #include "columns.hpp"
 #include "delivery_plan.hpp"
+#include "foreign.hpp"
 #include "peerwright/base/text.hpp"
 #include "server_health.hpp"
 
@@ -170,6 +171,7 @@ Result<std::optional<PlannedPush>> DeliveryStore::Impl::plan_locked(Tx& tx, cons
   PlannedPush push;
   push.server = server;
   push.installation_id = delivery->installation_id;
+  push.guard = limits.guard;
   push.planned_generation = server.generation;
   push.urgent = delivery->urgent;
   push.urgent_since_micros = delivery->urgent_since_micros;
@@ -309,6 +311,7 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   const bool firewall_stands = take_firewall(tx, push, firewall_from(mine[0]), answer);
   Shown shown = shown_by(push, proof, firewall_stands);
   Links links = bool_at(mine[0], 4) ? Links::load(tx, server_id) : Links();
+  const auto uncaused = shown.complete ? uncaused_by(tx, server_id, answer) : domain::UncausedRemovals();
   const std::size_t nodes_as_told = links.store(tx, shown, pushed_endpoints(push), push.unresolved);
   if (shown.complete) {
     // A reading shows all that stands there: what it does not show is gone.
@@ -316,6 +319,11 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   }
   Finished finished = store_proofs(tx, state, server_id, sealer, shown);
   finished.as_told += nodes_as_told;
+  if (shown.complete) {
+    store_foreign(tx, *state.server(server_id), foreign_keys(tx, server_id, answer), uncaused, push.guard);
+  } else if (!push.plan.removals.empty()) {
+    finished.as_told += drop_foreign(tx, server_id, proof);
+  }
   for (const std::string& key : push.unresolved) {
     if (!push.link_keys.contains(key)) {
       park(tx, state, server_id, sealer, key, "endpoint_unresolvable", push.planned_generation);

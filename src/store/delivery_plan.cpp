@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "foreign.hpp"
 #include "sealed.hpp"
 
 namespace peerwright::store {
@@ -37,6 +38,7 @@ class Picker {
     std::string firewall = judge_firewall();
     pick_removals();
     if (!push_.firewall.refused_code.empty()) pick_walled_out();
+    pick_foreign();
     for (const std::string& key : nodes.removals) remove(key);
     // What comes after a failure comes alone, and so do removals that do not all fit in: the firewall may stop holding
     // back those that are still to go, and no peer may come before its firewall.
@@ -73,6 +75,15 @@ class Picker {
           push_.plan.removals.push_back(key);
         }
       }
+    }
+  }
+
+  // What no event caused comes behind what somebody asked for.
+  void pick_foreign() {
+    if (most_removals_ >= limits_.removals) return;
+    for (const std::string& key : foreign_removals(tx_, push_.server.id, limits_.removals - most_removals_)) {
+      ++most_removals_;
+      remove(key);
     }
   }
 

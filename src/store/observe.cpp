@@ -8,6 +8,7 @@ namespace peerwright::store {
 namespace {
 
 using domain::Id;
+
 // The row of a server that is this worker's, and how its delivery stands.
 struct ServerRow {
   std::optional<Time> observed_at;
@@ -16,6 +17,8 @@ struct ServerRow {
   std::int64_t uptime_ms = 0;
   ProvenState proven;
   bool still = false;
+  std::string guard_code;  // as it stands now; that of `health` is what was said last
+  int ifindex = 0;
 };
 
 ServerRow server_row_from(const pqxx::row& fields, const domain::Network* network) {
@@ -37,6 +40,9 @@ ServerRow server_row_from(const pqxx::row& fields, const domain::Network* networ
   row.proven.firewall_hash = read.text();
   row.proven.firewall_state = read.text();
   row.proven.firewall_known = read.flag();
+  row.health.guard_code = read.text();
+  row.guard_code = read.text();
+  row.ifindex = read.small();
   return row;
 }
 
@@ -76,6 +82,8 @@ class Round {
 
     PeerLooks peers(look, std::move(shown));
     Drift drift(server(), seen, row_.proven);
+    if (seen.ifindex != 0 && row_.ifindex != 0 && seen.ifindex != row_.ifindex && !look.rebooted)
+      drift.add("interface");
     for (const auto& fields : tx_.run("observe_peers", server_id_, keys_of(seen))) {
       const RuntimeRow row = runtime_row_from(fields);
       peers.add(row);
@@ -89,6 +97,8 @@ class Round {
     health.forwarding = forwards(network(), seen.forwarding4, seen.forwarding6);
     health.file_safe = is_safe_mode(seen.file_mode);
     health.drift = row_.health.drift;
+    health.guard_code = row_.guard_code;
+    looked.guard_held = server().guard_held;
     if (stood_still(planned)) {
       look_for_stale_links(seen);
       drift.compare_others(tx_);
@@ -108,6 +118,7 @@ class Round {
     Looked looked;
     Health health = row_.health;
     health.error_code = why.code;
+    looked.guard_held = server().guard_held;
     looked.drift = health.drift;
     add_kinds(looked);
     const auto next = row_.health.error_code.empty() ? times.next_waiting : times.next;
@@ -161,7 +172,7 @@ class Round {
             seen.listening, seen.forwarding4, seen.forwarding6, printable(seen.unit_active, kMostWordBytes),
             printable(seen.unit_enabled, kMostWordBytes), printable(seen.file_owner, kMostWordBytes),
             printable(seen.file_mode, kMostWordBytes), seen.file_hash, seen.firewall_state, text_of(health.drift),
-            looked.rx_bytes, looked.tx_bytes);
+            looked.rx_bytes, looked.tx_bytes, seen.ifindex, health.guard_code);
   }
 
   // Again where something has changed that a person should know.

@@ -9,8 +9,10 @@ constexpr const char* kRepair = "repair";
 
 Drift::Drift(const domain::Server& server, const wireguard::HostObservation& seen, const ProvenState& proven)
     : server_(server), seen_(seen), proven_(proven) {
-  for (const auto& peer : seen.peers) shown_.insert(peer.public_key);
-  others_ = shown_;
+  for (const auto& peer : seen.peers) {
+    shown_.emplace(peer.public_key, peer.state);
+    others_.insert(peer.public_key);
+  }
   if (!proven.file_hash.empty() && seen.file_hash != proven.file_hash) counts_["file"] = 1;
   const bool right_key = server.public_key.empty() || seen.interface_key == server.public_key ||
                          (!server.key_wanted.empty() && seen.interface_key == server.key_wanted);
@@ -31,24 +33,41 @@ void Drift::compare(const RuntimeRow& row) {
     if (!shows(row.public_key)) ++counts_["missing"];
     if (!row.staged_key.empty() && !shows(row.staged_key)) ++counts_["missing"];
   }
+  if (!row.proven->empty() && row.wanted) compare_state(row);
   if (row.proven->empty() && !row.wanted) {
     if (shows(row.public_key)) ++counts_["unwanted"];
     if (!row.staged_key.empty() && shows(row.staged_key)) ++counts_["unwanted"];
   }
 }
 
+// What was proven is a line for each key, and begins with how it stands.
+void Drift::compare_state(const RuntimeRow& row) {
+  const std::string lines = '\n' + *row.proven;
+  for (const std::string& key : {row.public_key, row.staged_key}) {
+    const auto stands = shown_.find(key);
+    if (stands == shown_.end() || stands->second.empty()) continue;
+    if (lines.find('\n' + stands->second + " psk=") == std::string::npos) ++counts_["altered"];
+  }
+}
+
 void Drift::compare_others(Tx& tx) {
   Column shown;
-  for (const std::string& key : shown_) shown.add(std::string_view(key));
+  for (const auto& [key, state] : shown_) shown.add(std::string_view(key));
   const std::int64_t missing = int_at(tx.run("observe_missing_links", server_.id, shown.text())[0], 0);
   if (missing > 0) counts_["missing"] += missing;
+  if (tx.run("foreign_forget", server_.id, shown.text()).affected_rows() > 0) {
+    tx.run("foreign_count", server_.id, std::string());
+  }
   if (others_.empty()) return;
   Column others;
   for (const std::string& key : others_) others.add(std::string_view(key));
   for (const auto& row : tx.run("observe_other_keys", server_.id, others.text())) {
     if (bool_at(row, 1)) continue;
     const auto whose = maybe_int_at(row, 2);
+    const std::string judged = text_at(row, 3);
+    if (!whose && judged == "kept") continue;
     ++counts_[whose ? "unwanted" : "foreign"];
+    unjudged_ = unjudged_ || (!whose && (judged.empty() || judged == "seen"));
     if (!whose) continue;
     removal_keys_.add(text_at(row, 0));
     removal_peers_.add(*whose);
@@ -69,8 +88,8 @@ bool Drift::repair(Tx& tx) const {
     tx.run("observe_firewall_changed", server_.id, seen_.firewall_state);
     return true;
   }
-  const bool doubtful =
-      has("missing") || has("unwanted") || has("file") || has("interface_key") || has("firewall") || has("push_number");
+  const bool doubtful = unjudged_ || has("missing") || has("altered") || has("unwanted") || has("file") ||
+                        has("interface") || has("interface_key") || has("firewall") || has("push_number");
   if (doubtful) tx.run("observe_doubt", server_.id, has("unwanted"));
   return doubtful;
 }

@@ -22,6 +22,7 @@ class Drift {
  public:
   Drift(const domain::Server& server, const wireguard::HostObservation& seen, const ProvenState& proven);
 
+  void add(const char* kind) { ++counts_[kind]; }
   // A peer of the server.
   void compare(const RuntimeRow& row);
   // The keys that are no peer's of the server, and the entries of other nodes.
@@ -35,14 +36,16 @@ class Drift {
 
  private:
   [[nodiscard]] bool shows(const std::string& key) const { return shown_.contains(key); }
+  void compare_state(const RuntimeRow& row);
   [[nodiscard]] bool has(const char* kind) const { return counts_.contains(kind); }
 
   const domain::Server& server_;
   const wireguard::HostObservation& seen_;
   const ProvenState& proven_;
-  std::set<std::string> shown_;   // all keys on the host
-  std::set<std::string> others_;  // those of them that no compared peer has
+  std::map<std::string, std::string> shown_;  // all keys on the host, and how they stand there
+  std::set<std::string> others_;              // those of them that no compared peer has
   Column removal_keys_, removal_peers_;
+  bool unjudged_ = false;  // there is a foreign key of which no reading has made anything yet
   std::map<std::string, std::int64_t> counts_;
 };
 

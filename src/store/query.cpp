@@ -161,6 +161,15 @@ Result<std::optional<ServerDetail>> QueryStore::server(const std::string& name) 
       detail.by_entitlement[text_at(row, 0)] += int_at(row, 2);
       detail.by_delivery[text_at(row, 1)] += int_at(row, 2);
     }
+    for (const auto& row : tx.run("query_foreign", detail.view.server.id, kMostForeign)) {
+      RowReader read(row);
+      ForeignView foreign;
+      foreign.public_key = read.text();
+      foreign.allowed_ips = read.list();
+      foreign.state = read.text();
+      foreign.since = read.time();
+      detail.foreign.push_back(std::move(foreign));
+    }
     return detail;
   });
 }

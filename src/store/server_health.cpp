@@ -17,6 +17,7 @@ constexpr const char* kHostKeyChanged = "ssh_host_key_changed";
 std::string Health::alert() const {
   if (error_code == kHostKeyChanged) return error_code;
   if (!error_code.empty()) return {};
+  if (!guard_code.empty()) return guard_code;
   if (!up) return "interface_down";
   if (!listening) return "port_not_listening";
   if (!forwarding) return "forwarding_off";

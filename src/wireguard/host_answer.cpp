@@ -1,10 +1,6 @@
-#include <algorithm>
-#include <charconv>
-
 #include "host_reply.hpp"
 #include "peerwright/wireguard/host.hpp"
 #include "peerwright/wireguard/key.hpp"
-#include "peerwright/wireguard/prefix.hpp"
 
 // The answer of src/ssh/scripts/push.sh, line by line:
 //   interface PUBLICKEY
@@ -20,38 +16,10 @@
 namespace peerwright::wireguard {
 namespace {
 
-constexpr int kMaxKeepaliveSeconds = 65535;
-
-std::optional<int> keepalive_of(std::string_view text, bool tolerant) {
-  if (text == "off") return 0;
-  int seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (error == std::errc() && end == text.data() + text.size() && seconds >= 0 && seconds <= kMaxKeepaliveSeconds) {
-    return seconds;
-  }
-  return tolerant ? std::optional<int>(kUnreadableKeepalive) : std::nullopt;
-}
-
-std::optional<std::vector<std::string>> prefixes_of(std::string_view text, bool tolerant) {
-  std::vector<std::string> prefixes;
-  if (text == "(none)") return prefixes;
-  for (const auto part : split(text, ',')) {
-    const auto prefix = Prefix::parse(part);
-    if (!prefix && !tolerant) return std::nullopt;
-    prefixes.push_back(prefix ? prefix->network().text() : std::string(part));
-  }
-  std::sort(prefixes.begin(), prefixes.end());
-  return prefixes;
-}
-
-// Reads the words after `kernel` or `file`. A file may hold anything: what is no value stays in it as it is
-// (`tolerant`) and so equals nothing that is wanted.
+// Reads the words after `kernel` or `file`.
 std::optional<HostPeer> peer_of(const std::vector<std::string_view>& words, bool tolerant) {
   if (words.size() != 4 || !check_public_key(words[1])) return std::nullopt;
-  auto keepalive = keepalive_of(words[2], tolerant);
-  auto prefixes = prefixes_of(words[3], tolerant);
-  if (!keepalive || !prefixes) return std::nullopt;
-  return HostPeer{std::string(words[1]), std::move(*prefixes), *keepalive};
+  return host_peer_of(words[1], words[2], words[3], tolerant);
 }
 
 // Reads as many lines of `name` as there are, from `next` on; false where one is not whole.

@@ -111,9 +111,11 @@ Result<std::string> exec_command(const HostInterface& where, PushMode mode, std:
   if (push_number <= 0) return invalid("push number");
   *command += " " + where.installation_id + " " + std::to_string(push_number);
   *command += mode == PushMode::push ? " push" : " reading";
-  if (where.expected_key.empty()) return command;
-  if (!check_public_key(where.expected_key)) return invalid("public key");
-  return *command + ' ' + where.expected_key;
+  if (!where.expected_key.empty() && !check_public_key(where.expected_key)) return invalid("public key");
+  if (!where.expected_key.empty()) *command += ' ' + where.expected_key;
+  // The login's shell says whence we come: an exec prefix does not pass it on.
+  if (where.way == WayIn::shell) *command += std::string(where.expected_key.empty() ? " ''" : "") + " \"$SSH_CONNECTION\"";
+  return command;
 }
 
 Result<std::string> observe_command(const HostInterface& where, int timeout_seconds, std::string_view script) {

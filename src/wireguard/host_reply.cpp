@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "peerwright/wireguard/host.hpp"
+#include "peerwright/wireguard/prefix.hpp"
 
 namespace peerwright::wireguard {
 namespace {
@@ -17,6 +18,30 @@ constexpr int kSudoRefused = 1;
 constexpr std::size_t kHashDigits = 64;
 constexpr std::size_t kMaxDetailChars = 200;
 
+constexpr int kMaxKeepaliveSeconds = 65535;
+
+std::optional<int> keepalive_of(std::string_view text, bool tolerant) {
+  if (text == "off") return 0;
+  int seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error == std::errc() && end == text.data() + text.size() && seconds >= 0 && seconds <= kMaxKeepaliveSeconds) {
+    return seconds;
+  }
+  return tolerant ? std::optional<int>(kUnreadableKeepalive) : std::nullopt;
+}
+
+std::optional<std::vector<std::string>> prefixes_of(std::string_view text, bool tolerant) {
+  std::vector<std::string> prefixes;
+  if (text == "(none)") return prefixes;
+  for (const auto part : split(text, ',')) {
+    const auto prefix = Prefix::parse(part);
+    if (!prefix && !tolerant) return std::nullopt;
+    prefixes.push_back(prefix ? prefix->network().text() : std::string(part));
+  }
+  std::sort(prefixes.begin(), prefixes.end());
+  return prefixes;
+}
+
 struct Refusal {
   std::string_view code;
   Retry retry;
@@ -26,7 +51,7 @@ struct Refusal {
 
 // In the order of the script's exit statuses, of which the first is kFirstRefusal.
 constexpr int kFirstRefusal = 10;
-constexpr std::array<Refusal, 17> kRefusals{{
+constexpr std::array<Refusal, 18> kRefusals{{
     {"plan_incomplete", Retry::later,
      "the host received only a part of the plan and did nothing:", "nothing: it is sent again"},
     {"push_number_refused", Retry::later, "the host has already seen push number",
@@ -59,6 +84,8 @@ constexpr std::array<Refusal, 17> kRefusals{{
      "run peerwright server prepare again"},
     {"host_step_failed", Retry::never, "a step on the host failed:",
      "see on the host why, and run it again: what was done is seen, and not done twice"},
+    {"own_way_cut", Retry::never, "the worker itself comes to the host through the peer with the key",
+     "let the worker reach the host another way (ssh.host), and reconcile the server"},
 }};
 
 Error failed(const Refusal& refusal, std::string_view detail) {
@@ -151,6 +178,14 @@ std::optional<std::int64_t> number_of(std::string_view digits) {
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   if (error != std::errc() || end != digits.data() + digits.size() || digits[0] == '-') return std::nullopt;
   return number;
+}
+
+std::optional<HostPeer> host_peer_of(std::string_view key, std::string_view keepalive, std::string_view prefixes,
+                                     bool tolerant) {
+  const auto seconds = keepalive_of(keepalive, tolerant);
+  auto list = prefixes_of(prefixes, tolerant);
+  if (!seconds || !list) return std::nullopt;
+  return HostPeer{std::string(key), *std::move(list), *seconds};
 }
 
 Error failure_of(std::string_view output, int exit_status, std::string_view end) {

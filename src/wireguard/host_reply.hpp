@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "peerwright/base/result.hpp"
+#include "peerwright/wireguard/host.hpp"
 
 // What the answers of all scripts on a host have in common: lines, an end mark, refusals with an exit status each.
 namespace peerwright::wireguard {
@@ -26,6 +27,11 @@ std::string sha256_or_empty(std::string_view text);
 bool are_firewall_hashes(const std::vector<std::string_view>& words);
 // Digits only; nullopt where they are none or too many.
 std::optional<std::int64_t> number_of(std::string_view digits);
+
+// A peer out of the words that all scripts say of one. A file may hold anything: what is no value stays in it as it is
+// (`tolerant`) and so equals nothing that is wanted. `key` has been checked.
+std::optional<HostPeer> host_peer_of(std::string_view key, std::string_view keepalive, std::string_view prefixes,
+                                     bool tolerant);
 
 // Why a script's exit status is not 0: the refusal that its last two lines ("error CODE DETAIL", then `end` and the
 // code) agree on with it, or what stopped the script. `end` is the end mark without the code.

@@ -10,7 +10,7 @@
 // The answer of src/ssh/scripts/observe.sh, line by line:
 //   now EPOCHSECONDS
 //   uptime SECONDS                               "-" where the host does not tell
-//   interface PUBLICKEY up|down
+//   interface PUBLICKEY up|down IFINDEX          0 where the host does not tell
 //   port LISTENPORT open|closed
 //   forwarding 4 0|1
 //   forwarding 6 0|1
@@ -18,7 +18,7 @@
 //   file OWNER MODE SHA256                       each "-" where there is none
 //   firewall LOADEDHASH STATEHASH FILEHASH       the same
 //   push NUMBER
-//   peer PUBLICKEY HANDSHAKE RX TX ENDPOINT      any number of them
+//   peer PUBLICKEY HANDSHAKE RX TX ENDPOINT KEEPALIVE PREFIX,...    any number of them
 //   end ok PEERLINES
 // or, with the exit status that push.sh has for the code,
 //   error CODE DETAIL
@@ -28,6 +28,7 @@ namespace {
 
 constexpr std::size_t kHeadLines = 10;
 constexpr std::int64_t kMaxPort = 65535;
+constexpr std::int64_t kMaxIfindex = 2147483647;
 constexpr std::size_t kMaxWordChars = 64;
 
 using Words = std::vector<std::string_view>;
@@ -64,6 +65,9 @@ bool read_interface(const Words& words, HostObservation& seen) {
     if (!check_public_key(words[1])) return false;
     seen.interface_key = words[1];
   }
+  const auto index = number_of(words[3]);
+  if (!index || *index > kMaxIfindex) return false;
+  seen.ifindex = static_cast<int>(*index);
   return read_flag(words[2], "up", "down", seen.up);
 }
 
@@ -94,7 +98,7 @@ bool read_head(std::size_t place, const Words& words, HostObservation& seen) {
     std::string_view start;
     std::size_t words;
   };
-  static constexpr Line kLines[kHeadLines] = {{"now", 2},        {"uptime", 2},     {"interface", 3}, {"port", 3},
+  static constexpr Line kLines[kHeadLines] = {{"now", 2},        {"uptime", 2},     {"interface", 4}, {"port", 3},
                                               {"forwarding", 3}, {"forwarding", 3}, {"unit", 3},      {"file", 4},
                                               {"firewall", 4},   {"push", 2}};
   if (words[0] != kLines[place].start || words.size() != kLines[place].words) return false;
@@ -127,13 +131,16 @@ bool read_head(std::size_t place, const Words& words, HostObservation& seen) {
 
 std::optional<ObservedPeer> peer_of(const Words& words) {
   ObservedPeer peer;
-  if (words.size() != 6 || words[0] != "peer" || !check_public_key(words[1]) ||
+  if (words.size() != 8 || words[0] != "peer" || !check_public_key(words[1]) ||
       !read_number(words[2], peer.handshake_epoch_seconds) || !read_number(words[3], peer.rx_bytes) ||
       !read_number(words[4], peer.tx_bytes) || !is_word(words[5])) {
     return std::nullopt;
   }
   peer.public_key = words[1];
   if (words[5] != "(none)") peer.endpoint = words[5];
+  auto stands = host_peer_of(words[1], words[6], words[7], false);
+  if (!stands) return std::nullopt;
+  peer.state = open_state(*stands);
   return peer;
 }
 

@@ -58,9 +58,13 @@ void render_firewall_lines(std::string& text, std::string_view firewall) {
 
 }  // namespace
 
+std::string open_state(const HostPeer& peer) {
+  return peer.public_key + " allowed_ips=" + joined(peer.allowed_ips) +
+         " keepalive=" + (peer.keepalive_seconds == 0 ? "off" : std::to_string(peer.keepalive_seconds));
+}
+
 std::string fingerprint(const PeerConfig& peer) {
-  std::string text = peer.public_key + " allowed_ips=" + joined(peer.allowed_ips);
-  text += " keepalive=" + (peer.keepalive_seconds == 0 ? "off" : std::to_string(peer.keepalive_seconds)) + " psk=";
+  const std::string text = open_state({peer.public_key, peer.allowed_ips, peer.keepalive_seconds}) + " psk=";
   return text + (is_preshared_key(peer.preshared_key)
                      ? sha256_hex(peer.preshared_key.reveal()).substr(0, kFingerprintDigits)
                      : std::string("none"));

@@ -60,8 +60,10 @@ class Deliverer {
   void deliver(Id server_id) {
     const auto shared = context_.config();
     const Config& config = *shared;
-    const store::DeliveryLimits limits{config.deliver.chunk_peers, config.deliver.chunk_peers,
-                                       config.deliver.urgent_chunk_peers};
+    const store::DeliveryLimits limits{config.deliver.chunk_peers,
+                                       config.deliver.chunk_peers,
+                                       config.deliver.urgent_chunk_peers,
+                                       {config.deliver.guard_keys, config.deliver.guard_percent}};
     auto planned = store_.plan(context_.worker_id, server_id, limits);
     if (!planned) {
       const auto delay = retry_in(1, planned.error().retry);
@@ -200,7 +202,14 @@ class Deliverer {
   }
 
   // What the content of a push is to blame for goes on at once, in smaller portions.
-  static bool is_content(const Error& why) { return why.code == "prefix_taken_on_host" || why.code == "wg_refused"; }
+  static bool is_content(const Error& why) {
+    return why.code == "prefix_taken_on_host" || why.code == "wg_refused" || why.code == "own_way_cut";
+  }
+  // The key that is to blame, as far as it is known.
+  static std::string blamed_key(const store::PlannedPush& push, const Error& why) {
+    if (why.code == "own_way_cut") return why.message.substr(why.message.rfind(' ') + 1);
+    return is_content(why) ? push.lone_key() : std::string();
+  }
   static bool is_firewall(const store::PlannedPush& push, const Error& why) {
     const bool no_nft = why.code == "host_tool_missing" && why.message.ends_with(" nft");
     return push.firewall.carried && (why.code == "nft_refused" || no_nft);
@@ -208,7 +217,7 @@ class Deliverer {
 
   void give_back(const store::PlannedPush& push, const Error& why) {
     const bool firewall = is_firewall(push, why);
-    const store::Blamed blamed{is_content(why) ? push.lone_key() : std::string(), firewall};
+    const store::Blamed blamed{blamed_key(push, why), firewall};
     const auto delay = retry_in(push.attempts + 1, is_content(why) || firewall ? Retry::later : why.retry);
     release(why, [&](const Error& noted) { return store_.fail(context_.worker_id, push, noted, delay, blamed); });
   }

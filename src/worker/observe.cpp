@@ -101,6 +101,7 @@ class Observer {
     for (const auto& [kind, count] : looked.drift) {
       context_.metrics.gauge("drift_peers", server, kind).set(static_cast<double>(count));
     }
+    context_.metrics.gauge("server_guard_stopped", server).set(looked.guard_held > 0 ? 1 : 0);
     context_.metrics.counter("wireguard_bytes_total", server, "rx").add(static_cast<double>(looked.rx_bytes));
     context_.metrics.counter("wireguard_bytes_total", server, "tx").add(static_cast<double>(looked.tx_bytes));
     if (looked.said) context_.publish.notify();

@@ -132,6 +132,19 @@ TEST_F(Catalogue, ServerReconcile) {
   EXPECT_TRUE(eventually([&] { return on_host("P1"); }));
 }
 
+TEST_F(Catalogue, ServerApprove) {
+  provision("P1");
+  const std::string stranger = make_client_keys().public_key;
+  // More than half of the keys there: an operator has to say so.
+  host.sh("for key in " + stranger + " " + make_client_keys().public_key + "; do wg set wg0 peer $key; done");
+  expect(of_server("reconcile"));
+  EXPECT_TRUE(eventually([&] { return installation.db().value("SELECT guard_held FROM servers") == "2"; }));
+  EXPECT_TRUE(host.kernel_peers().contains(stranger));
+  expect(of_server("approve", {{"keys", 2}}));
+  EXPECT_TRUE(eventually([&] { return !host.kernel_peers().contains(stranger); }));
+  EXPECT_TRUE(on_host("P1"));
+}
+
 TEST_F(Catalogue, ServerObserve) {
   provision("P1");
   const auto before = installation.db().value("SELECT coalesce(max(observed_at), '-infinity') FROM server_runtime");

@@ -268,5 +268,30 @@ TEST_F(PushScript, PushesThousandPeersAndTheirRemovalInOneRunEach) {
   EXPECT_EQ(lab_.wg_show("peers"), "");
 }
 
+// The worker may come to the host through the tunnel itself.
+TEST_F(PushScript, DoesNotRemoveWhoCarriesTheWorker) {
+  const auto wide = peer({"10.77.0.0/16", "fd77::/64"});
+  const auto narrow = peer({"10.77.0.9/32", "fd77::9/128"});
+  ASSERT_EQ(
+      lab_.run("ip link set wg0 up && ip route add 10.77.0.0/16 dev wg0 && ip -6 route add fd77::/64 dev wg0").status,
+      0);
+  ASSERT_TRUE(push(plan({}, {&wide, &narrow}), 1));
+  const auto remove = [&](const PeerConfig& whom, const std::string& client, std::int64_t number) {
+    const std::string said = "export SSH_CONNECTION='" + client + " 40000 10.77.0.1 22'; " + command(number);
+    return answer(lab_.run(said, wireguard::render_push(plan({whom.public_key}, {})).reveal()), number);
+  };
+  for (const std::string client : {"10.77.0.9", "fd77::9"}) {
+    const std::string before = state();
+    const auto refused = remove(narrow, client, 2);
+    EXPECT_EQ(code(refused), "own_way_cut") << client;
+    EXPECT_TRUE(refused.error().message.ends_with(' ' + narrow.public_key));
+    EXPECT_EQ(state(), before) << client;
+  }
+  EXPECT_EQ(code(remove(wide, "10.77.1.9", 2)), "own_way_cut");
+  EXPECT_EQ(code(remove(wide, "fd77::1:9", 2)), "own_way_cut");
+  EXPECT_EQ(code(remove(wide, "10.77.0.9", 2)), "ok") << "another carries it";
+  EXPECT_EQ(code(remove(narrow, "192.0.2.1", 3)), "ok") << "it comes another way";
+}
+
 }  // namespace
 }  // namespace peerwright::test

@@ -50,7 +50,31 @@ TEST_F(ObserveDrift, NothingIsComparedThatChangedMeanwhile) {
   EXPECT_TRUE(look(lost()).due);
 }
 
-TEST_F(ObserveDrift, AForeignKeyIsReportedAndLeftAlone) {
+TEST_F(ObserveDrift, AnAlteredPeerIsPutRight) {
+  look();
+  auto shown = seen();
+  for (auto& peer : shown.peers) {
+    peer.state = wireguard::open_state(host().peers.at(peer.public_key).peer);
+  }
+  EXPECT_FALSE(look(shown).due);
+  shown.peers[0].state = wireguard::open_state({shown.peers[0].public_key, {"10.99.0.0/24"}, 0});
+  EXPECT_TRUE(look(shown).due);
+  EXPECT_EQ(json({{"altered", 1}}), drift());
+}
+
+TEST_F(ObserveDrift, AnInterfaceThatWasMadeAnewIsReadAgain) {
+  auto shown = seen();
+  shown.ifindex = 4;
+  EXPECT_FALSE(look(shown).due);
+  shown.ifindex = 7;
+  EXPECT_TRUE(look(shown).due);
+  EXPECT_EQ(json({{"interface", 1}}), drift());
+  settle();
+  EXPECT_FALSE(look(shown).due);
+}
+
+TEST_F(ObserveDrift, AForeignKeyIsOnlyReportedWhereThePolicySaysSo) {
+  db.execute("UPDATE servers SET drift_policy = 'report'");
   const std::string foreign = wireguard::generate_key_pair().public_key;
   host().peers[foreign].peer.public_key = foreign;
   EXPECT_FALSE(look().due);

@@ -120,7 +120,7 @@ class StoreTest : public ::testing::Test {
   bool waiting_for_locks(int count = 1);
 
   static constexpr int kPartitions = 8;
-  static constexpr store::DeliveryLimits kLimits{100, 100, 50};
+  static constexpr store::DeliveryLimits kLimits{100, 100, 50, {2, 60}};
   static constexpr std::chrono::milliseconds kDeadAfter{std::chrono::minutes(10)};  // however slow a test is
 
   TestDatabase db;

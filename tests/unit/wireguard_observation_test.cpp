@@ -11,11 +11,13 @@ const std::string kKeyA = "pOCSkrZRwni5dyxWn1+puxPZBrRqtoyd+dwrRAn4ogk=";
 const std::string kKeyB = "zo060cy2M+x7cMF4FKXHbs0CloUFDTRHRboFhw5YfVk=";
 const std::string kHash(64, 'a');
 const std::string kTable(64, 'b');
-const std::string kHead = "now 1767225600\nuptime 5021.37\ninterface " + kInterface +
-                          " up\nport 51820 open\nforwarding 4 1\nforwarding 6 0\nunit active enabled\nfile root 600 " +
-                          kHash + "\nfirewall " + kTable + " " + kHash + " " + kTable + "\npush 41\n";
-const std::string kPeers =
-    "peer " + kKeyA + " 1767225500 1024 5000000000 192.0.2.1:5000\npeer " + kKeyB + " 0 0 0 (none)\n";
+const std::string kHead =
+    "now 1767225600\nuptime 5021.37\ninterface " + kInterface +
+    " up 7\nport 51820 open\nforwarding 4 1\nforwarding 6 0\nunit active enabled\nfile root 600 " + kHash +
+    "\nfirewall " + kTable + " " + kHash + " " + kTable + "\npush 41\n";
+const std::string kPeers = "peer " + kKeyA +
+                           " 1767225500 1024 5000000000 192.0.2.1:5000 25 10.0.0.9/32,10.0.0.10/32\npeer " + kKeyB +
+                           " 0 0 0 (none) off (none)\n";
 const std::string kWhole = kHead + kPeers + "end ok 2\n";
 
 std::string code_of(const std::string& output, std::optional<int> status = 0) {
@@ -52,12 +54,14 @@ TEST(Observation, IsReadWhole) {
   EXPECT_EQ(seen->peers[0].rx_bytes, 1024);
   EXPECT_EQ(seen->peers[0].tx_bytes, 5000000000);
   EXPECT_EQ(seen->peers[0].endpoint, "192.0.2.1:5000");
+  EXPECT_EQ(seen->peers[0].state, kKeyA + " allowed_ips=10.0.0.10/32,10.0.0.9/32 keepalive=25");
   EXPECT_EQ(seen->peers[1].endpoint, "");
+  EXPECT_EQ(seen->ifindex, 7);
 }
 
 TEST(Observation, MayShowLittle) {
   const auto seen = parse_observation(
-      "now 1\nuptime -\ninterface (none) down\nport 0 closed\nforwarding 4 0\nforwarding 6 0\nunit unknown unknown\n"
+      "now 1\nuptime -\ninterface (none) down 0\nport 0 closed\nforwarding 4 0\nforwarding 6 0\nunit unknown unknown\n"
       "file - - -\nfirewall - - -\npush 0\nend ok 0\n",
       0);
   ASSERT_TRUE(seen) << seen.error().message;
@@ -94,7 +98,9 @@ TEST(Observation, RefusesOddLines) {
       {"uptime 5021.37", "uptime nan"},
       {"uptime 5021.37", "uptime -3"},
       {"uptime 5021.37", "uptime 5 3"},
-      {" up\n", " upp\n"},
+      {" up 7\n", " upp 7\n"},
+      {" up 7\n", " up\n"},
+      {" up 7\n", " up x\n"},
       {kInterface + " up", kInterface.substr(1) + " up"},
       {"port 51820", "port 65536"},
       {"51820 open", "51820 opened"},
@@ -107,6 +113,8 @@ TEST(Observation, RefusesOddLines) {
       {" 1024 ", " -1024 "},
       {"192.0.2.1:5000", ""},
       {"192.0.2.1:5000", "192.0.2.1:5000 more"},
+      {" 25 10.0.0.9/32", " 70000 10.0.0.9/32"},
+      {"10.0.0.9/32,", "10.0.0.9/33,"},
       {"end ok 2", "end ok 3"},
   };
   for (const auto& [line, instead] : odd) {
@@ -118,7 +126,8 @@ TEST(Observation, RefusalsHaveTheirCodes) {
   const std::tuple<int, std::string, Retry> cases[] = {{14, "host_tool_missing", Retry::never},
                                                        {16, "interface_missing", Retry::never},
                                                        {17, "wg_refused", Retry::never},
-                                                       {21, "nft_refused", Retry::never}};
+                                                       {21, "nft_refused", Retry::never},
+                                                       {27, "own_way_cut", Retry::never}};
   for (const auto& [status, code, retry] : cases) {
     const std::string output = "error " + code + " some detail\nend " + code + "\n";
     const auto seen = parse_observation(output, status);

@@ -74,10 +74,12 @@ TEST(Fingerprint, IsEqualForEqualStatesOnly) {
 TEST(ExecCommand, QuotesTheScript) {
   const HostInterface where{"wg0", "/etc/wireguard/wg0.conf", "", "i-1"};
   EXPECT_EQ(exec_command(where, PushMode::push, 7, 30, "echo 'a' \"$1\"\n").value(),
-            "timeout -k 5 30 sh -c 'echo '\\''a'\\'' \"$1\"\n' peerwright wg0 /etc/wireguard/wg0.conf i-1 7 push");
+            "timeout -k 5 30 sh -c 'echo '\\''a'\\'' \"$1\"\n' peerwright wg0 /etc/wireguard/wg0.conf i-1 7 push '' "
+            "\"$SSH_CONNECTION\"");
   const HostInterface inside{"wg0", "/config/wg0.conf", "podman exec -i wg", "i-1"};
   EXPECT_EQ(exec_command(inside, PushMode::reading, 8, 5, "x").value(),
-            "podman exec -i wg timeout -k 5 5 sh -c 'x' peerwright wg0 /config/wg0.conf i-1 8 reading");
+            "podman exec -i wg timeout -k 5 5 sh -c 'x' peerwright wg0 /config/wg0.conf i-1 8 reading '' "
+            "\"$SSH_CONNECTION\"");
 }
 
 TEST(ExecCommand, NamesTheScriptByItsHashWhereItLiesOnTheHost) {

@@ -60,6 +60,8 @@ struct Config {
     int poll_ms = 0;
     int retry_base_ms = 0;
     int retry_max_ms = 0;
+    int guard_keys = 0;       // removed at most from a server without an event or an operator's word
+    int guard_percent = 0;    // of all keys on it, at most
     int urgent_limit_ms = 0;  // an urgent change that is not proven within it is an alert
   } deliver;
   struct {

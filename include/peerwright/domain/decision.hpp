@@ -57,12 +57,13 @@ struct Decision {
   std::map<Id, std::string> fan_outs;   // subscriber -> cause: its peers have to be considered anew
   std::map<std::pair<FanOut, Id>, std::string> wider_fan_outs;  // -> cause
   std::set<Id> observe_servers;                                 // to be read now
-  std::set<Id> abandoned_servers;  // retired on an operator's word: what is to go from there counts as gone
-  std::set<Id> announced_tenants;  // whose settings changed: a tenant that merely counts has nothing to say
-  std::string alert;               // of an accepted decision that a person should hear of; a stable code
-  std::set<Id> doubtful_servers;   // what was proven there counts no more
-  std::set<Id> due_servers;        // something is to be delivered there
-  std::set<Id> urgent_servers;     // and it is a removal that somebody asked for
+  std::map<Id, bool> approved_servers;  // what the guard holds there goes (true), or stays for good
+  std::set<Id> abandoned_servers;       // retired on an operator's word: what is to go from there counts as gone
+  std::set<Id> announced_tenants;       // whose settings changed: a tenant that merely counts has nothing to say
+  std::string alert;                    // of an accepted decision that a person should hear of; a stable code
+  std::set<Id> doubtful_servers;        // what was proven there counts no more
+  std::set<Id> due_servers;             // something is to be delivered there
+  std::set<Id> urgent_servers;          // and it is a removal that somebody asked for
 };
 
 Decision rejected(std::string code, std::string message, std::string remedy);
@@ -86,6 +87,7 @@ class Changes {
   std::map<std::string, Id> used_keys;
   std::map<std::pair<FanOut, Id>, std::string> wider_fan_outs;
   std::set<Id> observe_servers;
+  std::map<Id, bool> approved_servers;
   std::set<Id> abandoned_servers;
   std::set<Id> readdressed_peers;                         // whose address or site networks changed
   std::set<Id> detailed_peers;                            // of whom more changed than a plain provision or hold changes

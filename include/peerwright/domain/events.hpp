@@ -144,6 +144,14 @@ struct ServerReconcile {
 };
 Refs refs_of(const ServerReconcile& event);
 Decision decide(const ServerReconcile& event, const Word& word, const State& state);
+// The guard has stopped removals that no event caused: let them happen, or leave those keys alone for good.
+struct ServerApprove {
+  std::string server;
+  std::optional<int> keys;  // how many were seen to be held: more of them are not approved of
+  bool approved = true;
+};
+Refs refs_of(const ServerApprove& event);
+Decision decide(const ServerApprove& event, const Word& word, const State& state);
 struct ServerObserve {
   std::string server;
 };

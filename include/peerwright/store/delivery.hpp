@@ -11,6 +11,7 @@
 
 #include "peerwright/base/result.hpp"
 #include "peerwright/base/seal.hpp"
+#include "peerwright/domain/guard.hpp"
 #include "peerwright/domain/model.hpp"
 #include "peerwright/store/database.hpp"
 #include "peerwright/wireguard/host.hpp"
@@ -21,6 +22,7 @@ struct DeliveryLimits {
   int removals = 0;      // per push
   int peers = 0;         // added per push
   int urgent_peers = 0;  // added by a push that carries urgent removals
+  domain::GuardLimits guard{};
 };
 
 // The firewall that a server is to have, as it was wanted when a push was planned.
@@ -54,6 +56,7 @@ struct PlannedPush {
   std::map<std::string, std::string> staged_of;             // key -> the second key of the same peer in the plan
   std::set<std::string> link_keys;                          // keys in the plan that are other nodes'
   std::set<std::string> unresolved;                         // keys whose endpoint names nothing
+  domain::GuardLimits guard;                                // on what a reading finds unasked for
   std::string complaint;  // a standing error's code, whatever this push does; empty: none
 
   // The endpoint of `key` cannot be resolved: a node's entry goes without one, a peer is taken out of the plan and set

@@ -38,6 +38,7 @@ struct Looked {
   bool other_outcome = false;                 // the look before failed and this one did not, or with another code
   std::int64_t rx_bytes = 0;                  // counted by this look
   std::int64_t tx_bytes = 0;                  //
+  int guard_held = 0;                         // keys whose removal waits for an operator's word
   std::map<std::string, std::int64_t> peers;  // provisioned ones by connectivity; every state is there
   std::map<std::string, std::int64_t> drift;  // as it stands now; every kind is there
 };
@@ -45,13 +46,15 @@ struct Looked {
 // What can stand otherwise on a host than it was proven to.
 //   missing        keys that were proven to be there
 //   unwanted       keys of peers that are off, have moved or have another key
-//   foreign        keys that the database does not know; they are left alone, whatever the policy says
+//   altered        keys that were proven with other allowed IPs or another keepalive
+//   foreign        keys that the database does not know, but for those that an operator wants to be left alone
+//   interface      the interface was made anew since the last look, without a reboot
 //   file           the saved file has changed
 //   interface_key  the interface has another key
 //   firewall       the table is not the one that was proven
 //   push_number    the host has forgotten a push: it was restored or made anew
-inline constexpr const char* kDriftKinds[] = {"missing",       "unwanted", "foreign",    "file",
-                                              "interface_key", "firewall", "push_number"};
+inline constexpr const char* kDriftKinds[] = {"missing",   "altered",       "unwanted", "foreign",    "file",
+                                              "interface", "interface_key", "firewall", "push_number"};
 
 // A handshake stands for a connection so long (the protocol itself gives up a session after three minutes).
 inline constexpr std::chrono::seconds kHandshakeLives{180};

@@ -99,10 +99,20 @@ struct PeerDetail {
   bool fanning_out = false;          // its subscriber's holds are still being carried to the peers
 };
 
+// A key on the host that is nobody's, as a reading has shown it.
+inline constexpr int kMostForeign = 100;
+struct ForeignView {
+  std::string public_key;
+  std::vector<std::string> allowed_ips;
+  std::string state;  // seen, held, kept, removing
+  Time since;
+};
+
 struct ServerDetail {
   ServerView view;
   std::map<std::string, std::int64_t> by_entitlement;
   std::map<std::string, std::int64_t> by_delivery;
+  std::vector<ForeignView> foreign;  // up to kMostForeign
 };
 
 struct TenantView {

@@ -80,6 +80,9 @@ struct HostPeer {
   bool operator==(const HostPeer&) const = default;
 };
 
+// What a fingerprint says beside the preshared key: a fingerprint begins with it, and goes on with " psk=".
+std::string open_state(const HostPeer& peer);
+
 inline constexpr std::string_view kUnreadableHash = "?";
 struct HostAnswer {
   std::string interface_key;  // public key of the interface; empty: it has none
@@ -107,6 +110,7 @@ struct HostAnswer {
 //   `interface_missing`, `wg_refused`, `nft_refused`, `interface_key_changed`, `host_script_outdated`,
 //   `host_command_refused` (never),
 //   `host_busy`, `host_storage_failed`, `host_timeout` (later)
+//   `own_way_cut` (never)             the removal of the key that the message ends with would cut the worker off
 Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit_status, std::int64_t push_number);
 
 // Why a command did not come as far as the dispatcher that a way other than shell leads to, where that is certain;

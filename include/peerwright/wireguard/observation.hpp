@@ -18,11 +18,13 @@ struct ObservedPeer {
   std::int64_t rx_bytes = 0;                 // both start again at 0 when the peer or the interface is made anew
   std::int64_t tx_bytes = 0;
   std::string endpoint;  // where it was last seen, ip:port; empty: nowhere yet
+  std::string state;     // open_state() of it; empty: not told
 };
 
 struct HostObservation {
   std::string interface_key;  // public key; empty: the interface has none
   bool up = false;
+  int ifindex = 0;  // another one than before without a reboot: the interface was made anew; 0: not told
   std::int64_t now_epoch_seconds = 0;  // the host's clock
   std::optional<double> uptime_seconds;
   int listen_port = 0;     // 0: none

@@ -100,4 +100,5 @@ roots "$script" || fail host_script_outdated "$script is not root's alone"
 sum=$(sha256sum <"$script") || fail host_script_outdated "$script cannot be read"
 [ "${sum%% *}" = "$hash" ] || fail host_script_outdated "$script has another text than its name says"
 
-exec env -i PATH="$PATH" timeout -k 5 "$seconds" sh "$script" "$@"
+# Whence the worker comes is for push.sh to know; sudo does not pass it on.
+exec env -i PATH="$PATH" ${SSH_CONNECTION:+SSH_CONNECTION="$SSH_CONNECTION"} timeout -k 5 "$seconds" sh "$script" "$@"

@@ -10,7 +10,7 @@ nft_file=${config%/*}/peerwright-$interface.nft
 # As in push.sh: a refusal has the same exit status in both.
 codes='plan_incomplete push_number_refused host_of_other_installation prefix_taken_on_host host_tool_missing
 host_config_missing interface_missing wg_refused host_busy host_storage_failed interface_key_changed
-nft_refused host_script_outdated host_command_refused'
+nft_refused host_script_outdated host_command_refused host_not_root host_key_missing host_step_failed own_way_cut'
 
 fail() { # CODE DETAIL...
   status=10
@@ -43,9 +43,11 @@ if ! dump=$(wg show "$interface" dump 2>&1); then
   esac
 fi
 
-up=down
+up=down ifindex=0
 if command -v ip >/dev/null 2>&1; then
-  case $(ip link show dev "$interface" 2>/dev/null) in *[\<,]UP[,\>]*) up=up ;; esac
+  link=$(ip link show dev "$interface" 2>/dev/null) || link=''
+  case $link in *[\<,]UP[,\>]*) up=up ;; esac
+  case ${link%%:*} in '' | *[!0-9]*) ;; *) ifindex=${link%%:*} ;; esac
 elif flags=$(cat "/sys/class/net/$interface/flags" 2>/dev/null); then
   [ "$((flags & 1))" = 0 ] || up=up
 fi
@@ -95,11 +97,11 @@ number=0
 read -r uptime rest 2>/dev/null </proc/uptime || uptime=''
 
 printf 'now %s\nuptime %s\n' "$(date +%s)" "$(word "$uptime" -)"
-printf '%s\n' "$dump" | awk -v up="$up" 'NR == 1 { print "interface", $2, up }'
+printf '%s\n' "$dump" | awk -v up="$up" -v ifindex="$ifindex" 'NR == 1 { print "interface", $2, up, ifindex }'
 printf 'port %s %s\n' "$port" "$listening"
 printf 'forwarding 4 %s\n' "$(flag /proc/sys/net/ipv4/ip_forward)"
 printf 'forwarding 6 %s\n' "$(flag /proc/sys/net/ipv6/conf/all/forwarding)"
 printf 'unit %s %s\n' "$(word "$active" unknown)" "$(word "$enabled" unknown)"
 printf 'file %s\nfirewall %s %s %s\npush %s\n' "$file" "${loaded:--}" "${state:--}" "${saved:--}" "$(word "$number" 0)"
-printf '%s\n' "$dump" | awk 'NR > 1 && NF == 8 { print "peer", $1, $5, $6, $7, $3; peers++ }
+printf '%s\n' "$dump" | awk 'NR > 1 && NF == 8 { print "peer", $1, $5, $6, $7, $3, $8, $4; peers++ }
   END { printf "end ok %d\n", peers }'

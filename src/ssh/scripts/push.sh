@@ -1,5 +1,6 @@
 # Carries out one push, or one reading, on a host:
-#   sh -c SCRIPT peerwright INTERFACE CONFIG INSTALLATION NUMBER MODE [KEY]      KEY: the public key of the right interface
+#   sh -c SCRIPT peerwright INTERFACE CONFIG INSTALLATION NUMBER MODE [KEY [CLIENT]]
+# KEY: the public key of the right interface. CLIENT: whence the worker comes, as $SSH_CONNECTION says it.
 # Standard input is a plan (render_push), standard output the answer (parse_answer): see wireguard/host.hpp.
 # POSIX sh with the tools named below, of coreutils or of BusyBox. No private or preshared key leaves the host: nothing
 # that `wg` says on its standard error is passed on, and of preshared keys only hashes are answered. Every step that
@@ -14,14 +15,14 @@ set -u
 umask 077
 LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${PATH:-}
 export LC_ALL PATH
-interface=$1 config=$2 installation=$3 number=$4 mode=$5 expected_key=${6:-}
+interface=$1 config=$2 installation=$3 number=$4 mode=$5 expected_key=${6:-} client=${7:-${SSH_CONNECTION:-}}
 nft_file=${config%/*}/peerwright-$interface.nft
 lock_seconds=20
 removal_words=900 # 300 removals of three words are shorter than the shortest argument list, BusyBox's 20 KiB
 # The exit status of a refusal is 10 for the first of these and one more for each that follows.
 codes='plan_incomplete push_number_refused host_of_other_installation prefix_taken_on_host host_tool_missing
 host_config_missing interface_missing wg_refused host_busy host_storage_failed interface_key_changed
-nft_refused host_script_outdated host_command_refused'
+nft_refused host_script_outdated host_command_refused host_not_root host_key_missing host_step_failed own_way_cut'
 
 fail() { # CODE DETAIL...
   status=10
@@ -197,6 +198,52 @@ if [ "$mode" = push ] && { [ "$adds" -gt 0 ] || [ -n "$new_key" ]; }; then
     'interface '*) fail interface_key_changed "${taken#* }" ;;
     ?*) fail prefix_taken_on_host "$taken" ;;
   esac
+fi
+
+# Whoever carries the worker's own packets is not removed: nothing could be put right there any more.
+comes_through_tunnel() {
+  client=${client%% *} client=${client%\%*}
+  [ -n "$client" ] || return 1
+  command -v ip >/dev/null 2>&1 || return 0
+  case $(ip route get "$client" 2>/dev/null) in *" dev $interface "*) return 0 ;; esac
+  return 1
+}
+if [ "$mode" = push ] && [ "$removals" -gt 0 ] && comes_through_tunnel; then
+  own=$(dump | run_awk '
+    function binary(n, width,  text) { while (width-- > 0) { text = (n % 2) text; n = int(n / 2) } return text }
+    function hex(digits,  i, n) {
+      for (i = 1; i <= length(digits); i++) n = n * 16 + index("0123456789abcdef", substr(digits, i, 1)) - 1
+      return n
+    }
+    function bits(address,  part, half, left, right, i, text) { # its family, and the address in ones and zeros
+      if (!index(address, ":")) {
+        split(address, part, ".")
+        return "4" binary(part[1], 8) binary(part[2], 8) binary(part[3], 8) binary(part[4], 8)
+      }
+      split(tolower(address), half, "::")
+      left = split(half[1], part, ":")
+      for (i = 1; i <= left; i++) text = text binary(hex(part[i]), 16)
+      right = split(half[2], part, ":")
+      for (i = left + right; i < 8; i++) text = text binary(0, 16)
+      for (i = 1; i <= right; i++) text = text binary(hex(part[i]), 16)
+      return "6" text
+    }
+    BEGIN { own = bits(client); longest = -1 }
+    NR == FNR { if ($1 == "#remove") removed[$2] = 1; next }
+    NF == 8 {
+      n = split($4, ip, ",")
+      for (i = 1; i <= n; i++) {
+        split(ip[i], prefix, "/")
+        if (prefix[2] > longest && index(own, substr(bits(prefix[1]), 1, prefix[2] + 1)) == 1) {
+          longest = prefix[2] + 0
+          carrier = $1
+        }
+      }
+    }
+    $1 == "~end" { complete = 1 }
+    END { if (carrier in removed) print carrier; exit complete ? 0 : 1 }' "$work/plan" client="$client" -) ||
+    wg_failed show
+  [ -z "$own" ] || fail own_way_cut "$own"
 fi
 
 # From here on no older push is taken, not even after a crash of the host.

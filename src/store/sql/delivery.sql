@@ -55,7 +55,7 @@ SELECT d.public_key, here.present, CASE WHEN here.present THEN p.proven END,
 FROM removals d JOIN peers p ON p.id = d.peer_id
 CROSS JOIN LATERAL (
   SELECT coalesce(p.server_id = d.server_id AND d.public_key IN (p.public_key, p.staged_key), false) AS present) here
-WHERE d.server_id = $1
+WHERE d.server_id = $1 AND p.delivery_error <> 'own_way_cut'
   AND NOT EXISTS (SELECT FROM wanted_peers w
                   WHERE w.id = d.peer_id AND w.server_id = d.server_id AND d.public_key IN (w.public_key, w.staged_key))
 ORDER BY d.created_at, d.public_key LIMIT $2;
@@ -215,10 +215,11 @@ FROM (SELECT r.removals, r.walled, $7 OR r.removals
         OR EXISTS (SELECT FROM wanted_peers
                    WHERE server_id = $1 AND generation > applied_generation AND entitlement IN ('active', 'walled_garden')
                      AND walled = (entitlement = 'walled_garden') AND delivery_error = '')
+        OR EXISTS (SELECT FROM foreign_peers WHERE server_id = $1 AND state = 'removing')
         OR EXISTS (SELECT FROM deliveries WHERE server_id = $1 AND due_generation > $3) AS more
       FROM (SELECT EXISTS (
-              SELECT FROM removals m
-              WHERE m.server_id = $1 AND NOT EXISTS (
+              SELECT FROM removals m JOIN peers p ON p.id = m.peer_id
+              WHERE m.server_id = $1 AND p.delivery_error <> 'own_way_cut' AND NOT EXISTS (
                 SELECT FROM wanted_peers w WHERE w.id = m.peer_id AND w.server_id = m.server_id
                   AND m.public_key IN (w.public_key, w.staged_key)))
               OR $9 AND EXISTS (

@@ -41,8 +41,8 @@ SELECT (extract(epoch FROM o.observed_at) * 1000000)::bigint, (extract(epoch FRO
   coalesce(o.forwarding6, true), o.file_mode, coalesce(o.uptime_seconds * 1000, 0)::bigint, o.drift,
   coalesce(d.push_no, 0), coalesce(NOT d.due AND NOT d.in_doubt AND d.worker_id IS NULL, false),
   coalesce(d.file_hash, ''), coalesce(d.firewall_hash, ''), coalesce(d.firewall_state, ''),
-  coalesce(d.firewall_known AND d.firewall_refused = '', false)
-FROM server_runtime o LEFT JOIN deliveries d ON d.server_id = o.server_id
+  coalesce(d.firewall_known AND d.firewall_refused = '', false), o.guard_code, v.guard_code, o.ifindex
+FROM server_runtime o JOIN servers v ON v.id = o.server_id LEFT JOIN deliveries d ON d.server_id = o.server_id
 WHERE o.server_id = $1 AND o.worker_id = $2::uuid FOR NO KEY UPDATE OF o;
 
 -- name: observe_peers
@@ -98,12 +98,13 @@ ON CONFLICT (kind, subject_id, owner) DO UPDATE SET due_at = excluded.due_at WHE
 
 -- name: observe_other_keys
 -- Of keys that are no peer's of this server: whether they belong here all the same (nodes, and what is to be removed),
--- and whose they were, as far as that is known.
+-- whose they were, as far as that is known, and what a reading has made of those that are nobody's ('': none has yet).
 SELECT k.key,
   EXISTS (SELECT FROM node_links l WHERE l.server_id = $1 AND (l.public_key = k.key OR strpos(l.proven, k.key) > 0))
   OR EXISTS (SELECT FROM removals r WHERE r.server_id = $1 AND r.public_key = k.key),
   coalesce((SELECT p.id FROM peers p WHERE p.public_key = k.key),
-           (SELECT u.peer_id FROM used_keys u WHERE u.public_key = k.key))
+           (SELECT u.peer_id FROM used_keys u WHERE u.public_key = k.key)),
+  coalesce((SELECT f.state FROM foreign_peers f WHERE f.server_id = $1 AND f.public_key = k.key), '')
 FROM unnest($2::text[]) AS k(key);
 
 -- name: observe_stale_links
@@ -145,7 +146,7 @@ SET worker_id = NULL, observe_at = clock_now() + $2 * interval '1 millisecond', 
   uptime_seconds = nullif($5::bigint, 0) / 1000.0,
   listening = $6, forwarding4 = $7, forwarding6 = $8, unit_active = $9, unit_enabled = $10, file_owner = $11,
   file_mode = $12, file_hash = $13, firewall_state = $14, drift = $15, rx_bytes = rx_bytes + $16,
-  tx_bytes = tx_bytes + $17
+  tx_bytes = tx_bytes + $17, ifindex = $18, guard_code = $19
 WHERE server_id = $1;
 
 -- name: observe_failed

@@ -84,6 +84,10 @@ WHERE v.name > $1 AND ($3 = '' OR v.name = $3) AND ($4 = '' OR v.region = $4) AN
                     WHEN d.in_doubt THEN 'doubt' ELSE 'proven' END)
 ORDER BY v.name LIMIT $2;
 
+-- name: query_foreign
+SELECT public_key, array_to_string(allowed_ips, ','), state, (extract(epoch FROM first_seen_at) * 1000000)::bigint
+FROM foreign_peers WHERE server_id = $1 ORDER BY first_seen_at, public_key LIMIT $2;
+
 -- name: query_peer_counts
 SELECT entitlement,
   CASE WHEN generation = 0 THEN 'none' WHEN applied_generation >= generation THEN 'applied'

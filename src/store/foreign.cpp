@@ -1,0 +1,97 @@
+#include "foreign.hpp"
+
+#include <map>
+#include <set>
+
+namespace peerwright::store {
+namespace {
+
+constexpr const char* kRepair = "repair";
+
+std::set<std::string> all_keys(const wireguard::HostAnswer& answer) {
+  std::set<std::string> keys;
+  for (const auto* peers : {&answer.kernel, &answer.file}) {
+    for (const auto& peer : *peers) keys.insert(peer.public_key);
+  }
+  return keys;
+}
+
+std::string column_of(const std::set<std::string>& keys) {
+  Column column;
+  for (const std::string& key : keys) column.add(std::string_view(key));
+  return column.text();
+}
+
+}  // namespace
+
+std::vector<ForeignKey> foreign_keys(Tx& tx, domain::Id server_id, const wireguard::HostAnswer& answer) {
+  // What the kernel shows counts; a key that only the file has comes in with the next reboot.
+  std::map<std::string, std::string> shown;
+  for (const auto* peers : {&answer.kernel, &answer.file}) {
+    for (const auto& peer : *peers) shown.try_emplace(peer.public_key, joined(peer.allowed_ips));
+  }
+  std::vector<ForeignKey> unknown;
+  if (shown.empty()) return unknown;
+  Column keys, allowed_ips;
+  for (const auto& [key, prefixes] : shown) {
+    keys.add(std::string_view(key));
+    allowed_ips.add(std::string_view(prefixes));
+  }
+  for (const auto& row : tx.run("foreign_unknown", server_id, keys.text(), allowed_ips.text())) {
+    unknown.push_back({text_at(row, 0), text_at(row, 1)});
+  }
+  return unknown;
+}
+
+domain::UncausedRemovals uncaused_by(Tx& tx, domain::Id server_id, const wireguard::HostAnswer& answer) {
+  const std::set<std::string> keys = all_keys(answer);
+  const auto row = tx.run("foreign_known", server_id, column_of(keys))[0];
+  domain::UncausedRemovals known;
+  known.standing = keys.size();
+  known.believed = static_cast<std::size_t>(int_at(row, 0));
+  known.recognised = static_cast<std::size_t>(int_at(row, 1));
+  known.first = bool_at(row, 2);
+  return known;
+}
+
+std::string store_foreign(Tx& tx, const domain::Server& server, const std::vector<ForeignKey>& keys,
+                          domain::UncausedRemovals known, const domain::GuardLimits& limits) {
+  const bool repairs = server.drift_policy == kRepair;
+  // Those of whom an operator has spoken need no other word.
+  std::map<std::string, std::string> states;
+  for (const auto& row : tx.run("foreign_states", server.id)) states[text_at(row, 0)] = text_at(row, 1);
+  if (keys.empty() && states.empty()) return {};
+  for (const ForeignKey& key : keys) {
+    const auto before = states.find(key.public_key);
+    if (before == states.end() || (before->second != "kept" && before->second != "removing")) ++known.keys;
+  }
+  const char* stop = repairs ? domain::guard_stop(known, limits) : nullptr;
+  const std::string state = !repairs ? "seen" : stop != nullptr ? "held" : "removing";
+  Column names, allowed_ips;
+  for (const ForeignKey& key : keys) {
+    names.add(std::string_view(key.public_key));
+    allowed_ips.add(std::string_view(key.allowed_ips));
+  }
+  tx.run("foreign_store", server.id, names.text(), allowed_ips.text(), state, repairs);
+  if (!tx.run("foreign_count", server.id, std::string(stop != nullptr ? stop : "")).empty()) {
+    tx.run("foreign_look", server.id);
+  }
+  return stop != nullptr ? stop : "";
+}
+
+std::vector<std::string> foreign_removals(Tx& tx, domain::Id server_id, int most) {
+  std::vector<std::string> keys;
+  for (const auto& row : tx.run("foreign_removals", server_id, most)) keys.push_back(text_at(row, 0));
+  return keys;
+}
+
+std::size_t drop_foreign(Tx& tx, domain::Id server_id, const wireguard::Proof& proof) {
+  Column gone;
+  for (const auto& [key, proven] : proof) {
+    if (proven && proven->empty()) gone.add(std::string_view(key));
+  }
+  if (gone.empty()) return 0;
+  return static_cast<std::size_t>(tx.run("foreign_drop", server_id, gone.text()).affected_rows());
+}
+
+}  // namespace peerwright::store

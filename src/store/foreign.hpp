@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "columns.hpp"
+#include "peerwright/domain/guard.hpp"
+#include "peerwright/domain/model.hpp"
+#include "peerwright/wireguard/host.hpp"
+
+// Keys that stand on a host and that the database does not know. A reading under the lease lists them; what the guard
+// lets through, and what an operator has approved of, goes with the next push. The server's row is locked in all of it.
+namespace peerwright::store {
+
+struct ForeignKey {
+  std::string public_key;
+  std::string allowed_ips;  // joined by commas
+};
+// Of all that a reading has shown, in kernel or file, the keys that are nobody's.
+std::vector<ForeignKey> foreign_keys(Tx& tx, domain::Id server_id, const wireguard::HostAnswer& answer);
+
+// What was believed before the reading, to be asked before it is stored.
+domain::UncausedRemovals uncaused_by(Tx& tx, domain::Id server_id, const wireguard::HostAnswer& answer);
+
+// Stores what a reading has shown and judges it by the server's policy and the guard; answers the guard's code, ""
+// where it stops nothing. `known`: as uncaused_by() has answered it.
+std::string store_foreign(Tx& tx, const domain::Server& server, const std::vector<ForeignKey>& keys,
+                          domain::UncausedRemovals known, const domain::GuardLimits& limits);
+
+// The keys that the next push is to take away, `most` of them.
+std::vector<std::string> foreign_removals(Tx& tx, domain::Id server_id, int most);
+
+// Forgets those that are proven gone; how many.
+std::size_t drop_foreign(Tx& tx, domain::Id server_id, const wireguard::Proof& proof);
+
+}  // namespace peerwright::store

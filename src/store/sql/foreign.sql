@@ -1,0 +1,77 @@
+-- Keys that stand on hosts and are nobody's, and the guard on their removal. The server's row is locked.
+
+-- name: foreign_unknown
+-- Of the keys that a reading has shown, those that are no peer's, no node's, were never anybody's and are not to be
+-- removed as somebody's.
+SELECT r.public_key, r.allowed_ips
+FROM unnest($2::text[], $3::text[]) AS r(public_key, allowed_ips)
+WHERE NOT EXISTS (SELECT FROM peers p WHERE p.public_key = r.public_key)
+  AND NOT EXISTS (SELECT FROM used_keys u WHERE u.public_key = r.public_key)
+  AND NOT EXISTS (SELECT FROM removals m WHERE m.server_id = $1 AND m.public_key = r.public_key)
+  AND NOT EXISTS (SELECT FROM node_links l
+                  WHERE l.server_id = $1 AND (l.public_key = r.public_key OR strpos(l.proven, r.public_key) > 0));
+
+-- name: foreign_known
+-- How many keys were believed to stand there, how many of them a reading has shown ($2), and whether nothing was ever
+-- read there. Asked before the reading is stored.
+SELECT count(*), count(*) FILTER (WHERE b.public_key = ANY ($2::text[])),
+  (SELECT proven_at IS NULL FROM deliveries WHERE server_id = $1)
+FROM (SELECT public_key FROM peers WHERE server_id = $1 AND public_key IS NOT NULL AND proven IS DISTINCT FROM ''
+      UNION ALL SELECT public_key FROM node_links WHERE server_id = $1 AND proven <> '' AND public_key <> '') b;
+
+-- name: foreign_store
+-- What was seen earlier keeps its state, where that still has a meaning under the policy ($5: to repair); what is new
+-- gets $4. What is no longer shown is forgotten.
+WITH gone AS (
+  DELETE FROM foreign_peers WHERE server_id = $1 AND public_key <> ALL ($2::text[]))
+INSERT INTO foreign_peers AS f (server_id, public_key, allowed_ips, state)
+SELECT $1, r.public_key, coalesce(string_to_array(nullif(r.allowed_ips, ''), ','), '{}'), $4
+FROM unnest($2::text[], $3::text[]) AS r(public_key, allowed_ips)
+ON CONFLICT (server_id, public_key) DO UPDATE
+SET allowed_ips = excluded.allowed_ips,
+  state = CASE WHEN f.state = 'kept' THEN 'kept' WHEN NOT $5 OR f.state = 'seen' THEN excluded.state ELSE f.state END;
+
+-- name: foreign_states
+SELECT public_key, state FROM foreign_peers WHERE server_id = $1;
+
+-- name: foreign_forget
+-- What observation does not see any more was taken away by somebody.
+DELETE FROM foreign_peers WHERE server_id = $1 AND public_key <> ALL ($2::text[]) AND state <> 'removing';
+
+-- name: foreign_count
+-- The guard's stop stands as long as a key is held.
+UPDATE servers s
+SET guard_held = h.held, guard_code = CASE WHEN h.held = 0 THEN '' WHEN $2 <> '' THEN $2 ELSE s.guard_code END,
+  version = s.version + CASE WHEN s.guard_held = h.held THEN 0 ELSE 1 END
+FROM (SELECT count(*)::integer AS held FROM foreign_peers WHERE server_id = $1 AND state = 'held') h
+WHERE s.id = $1 AND (s.guard_held <> h.held OR $2 <> '' AND s.guard_code <> $2)
+RETURNING s.guard_held;
+
+-- name: foreign_approve
+-- $2: they go; otherwise they stay for good.
+WITH said AS (SELECT * FROM unnest($1::bigint[], $2::boolean[]) AS r(server_id, goes)),
+judged AS (
+  UPDATE foreign_peers f SET state = CASE WHEN said.goes THEN 'removing' ELSE 'kept' END
+  FROM said WHERE f.server_id = said.server_id AND f.state = 'held')
+UPDATE servers s SET guard_held = 0, guard_code = '' FROM said WHERE s.id = said.server_id;
+
+-- name: foreign_removals
+-- Who has become somebody meanwhile is not removed, and forgotten here.
+WITH known AS (
+  DELETE FROM foreign_peers f
+  WHERE f.server_id = $1 AND (
+    EXISTS (SELECT FROM peers p WHERE p.public_key = f.public_key)
+    OR EXISTS (SELECT FROM used_keys u WHERE u.public_key = f.public_key)
+    OR EXISTS (SELECT FROM node_links l WHERE l.server_id = $1 AND l.public_key = f.public_key))
+  RETURNING f.public_key)
+SELECT f.public_key FROM foreign_peers f
+WHERE f.server_id = $1 AND f.state = 'removing' AND f.public_key NOT IN (SELECT public_key FROM known)
+ORDER BY f.public_key LIMIT $2;
+
+-- name: foreign_drop
+-- Keys that a push has proven gone.
+DELETE FROM foreign_peers WHERE server_id = $1 AND public_key = ANY ($2::text[]);
+
+-- name: foreign_look
+-- The status is said anew by the next look, which knows the rest of how the server is.
+UPDATE server_runtime SET observe_at = least(observe_at, clock_now()) WHERE server_id = $1;

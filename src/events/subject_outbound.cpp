@@ -90,6 +90,13 @@ void write_observed(JsonWriter& body, const ServerContext& context) {
     body.end_object();
   }
   body.text_unless_empty("alert", context.alert);
+  if (!context.urgent_wait) return;
+  body.begin_object("urgent_late");
+  if (context.urgent_wait->since) {
+    body.time("since", context.urgent_wait->since);
+    body.number("keys", context.urgent_wait->keys);
+  }
+  body.end_object();
 }
 
 }  // namespace

@@ -27,8 +27,6 @@ std::optional<DeliveryRow> lock_delivery(Tx& tx, const std::string& worker_id, I
   delivery.urgent = read.flag();
   delivery.attempts = read.small();
   delivery.installation_id = read.text();
-  delivery.urgent_since_micros = read.number();
-  delivery.urgent_for_ms = read.number();
   delivery.firewall.hash = read.text();
   delivery.firewall.known = read.flag();
   delivery.firewall.refused = read.text();
@@ -70,11 +68,12 @@ struct Done {
   bool more = false;                      // is to be done, beside what the peers' rows say
   std::string complaint;                  // what stands wrong all the same
   bool walled_out = false;                // the walled are to be off
+  bool urgent = false;                    // beside what the peers' rows say
 };
 Result<bool> mark_done(Tx& tx, const std::string& worker_id, Id server_id, const Done& done) {
   const auto rows =
       tx.run("delivery_done", server_id, worker_id, done.planned_generation, done.file_hash, done.forget_failures,
-             std::int64_t{done.retry_in.count()}, done.more, done.complaint, done.walled_out);
+             std::int64_t{done.retry_in.count()}, done.more, done.complaint, done.walled_out, done.urgent);
   if (rows.empty()) return transient("push_overtaken", "another worker has taken the server over");
   return bool_at(rows[0], 0);
 }
@@ -174,8 +173,6 @@ Result<std::optional<PlannedPush>> DeliveryStore::Impl::plan_locked(Tx& tx, cons
   push.guard = limits.guard;
   push.planned_generation = server.generation;
   push.urgent = delivery->urgent;
-  push.urgent_since_micros = delivery->urgent_since_micros;
-  push.urgent_for = std::chrono::milliseconds(delivery->urgent_for_ms);
   push.attempts = delivery->attempts;
   Links links = delivery->has_links ? Links::load(tx, server.id) : Links();
   if (delivery->in_doubt) {
@@ -342,11 +339,13 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
             disputed ? retry_in : kAtOnce,
             key_waits || firewall_waits || is_pending(links),
             push.complaint,
-            shown.walled_out};
+            shown.walled_out,
+            (push.urgent && firewall_waits) || !links.plan(false).removals.empty()};
   auto more = mark_done(tx, worker_id, server_id, done);
   if (!more) return tl::unexpected(more.error());
   finished.still_due = *more;
   say_retired(tx, state, server_id, (pushed ? "push/" : "reading/") + std::to_string(push.push_number));
+  finished.was_late = bool_at(mine[0], 5);
   return finished;
 }
 

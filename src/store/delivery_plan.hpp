@@ -12,8 +12,6 @@ struct DeliveryRow {
   bool urgent = false;
   int attempts = 0;
   std::string installation_id;
-  std::int64_t urgent_since_micros = 0;
-  std::int64_t urgent_for_ms = 0;
   KnownFirewall firewall;
   bool was_refused = false;  // a refusal is noted, whether it stands or not
   bool has_links = false;

@@ -58,7 +58,7 @@ class Claimed {
   bool ended_ = false;
 };
 
-// Claims as much as there are free threads for, out of `store.claim`. Hosts that did not answer last time get a quarter
+// Claims as much as there are free threads for, out of `store.claim`. Hosts that may not answer get a quarter
 // of the threads at most, so that the dead never keep the living waiting.
 template <typename Store>
 Result<void> claim_servers(Store& store, const std::string& worker_id, std::chrono::milliseconds dead_after,

@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <deque>
-#include <map>
 #include <random>
 #include <set>
 #include <thread>
@@ -11,6 +9,7 @@
 #include "peerwright/base/log.hpp"
 #include "peerwright/domain/retry.hpp"
 #include "peerwright/store/delivery.hpp"
+#include "peerwright/store/urgent.hpp"
 #include "resolve.hpp"
 #include "sessions.hpp"
 
@@ -22,33 +21,33 @@ constexpr std::chrono::seconds kAgain{30};  // until what was set aside for a wh
 
 using domain::Id;
 
-// Which urgent changes were counted as late already: each once, whether its host cannot be reached or obeys too late.
-// Safe from every thread.
-class LateOnes {
- public:
-  // Whether the urgency of the server that began then is counted for the first time.
-  bool count(Id server, std::int64_t since_micros) {
-    const std::lock_guard lock(mutex_);
-    const auto [counted, is_new] = counted_.try_emplace(server, since_micros);
-    return is_new || std::exchange(counted->second, since_micros) != since_micros;
-  }
-  [[nodiscard]] bool has(Id server, std::int64_t since_micros) const {
-    const std::lock_guard lock(mutex_);
-    const auto counted = counted_.find(server);
-    return counted != counted_.end() && counted->second == since_micros;
-  }
+void count_late(Context& context) { context.metrics.counter("urgent_deadline_missed_total").add(); }
 
- private:
-  mutable std::mutex mutex_;
-  std::map<Id, std::int64_t> counted_;
-};
+// Says what is urgent and late, whether its host can be reached or not. Answers until when to look again at the latest.
+std::chrono::milliseconds watch_urgent(Context& context, store::UrgentStore& store, std::chrono::milliseconds most) {
+  const std::chrono::milliseconds limit(context.config()->deliver.urgent_limit_ms);
+  const auto look = store.look(limit);
+  if (!look) return most;  // the claims say that the database is away
+  for (const store::UrgentLate& late : look->late) {
+    count_late(context);
+    log::error("an urgent change is late", {{"loop", kLoop},
+                                            {"server", late.server},
+                                            {"keys", late.keys},
+                                            {"waits_ms", std::int64_t{late.waits.count()}},
+                                            {"limit_ms", std::int64_t{limit.count()}}});
+  }
+  for (const std::string& server : look->proven) {
+    log::info("nothing urgent is late any more", {{"loop", kLoop}, {"server", server}});
+  }
+  if (!look->late.empty() || !look->proven.empty()) context.publish.notify();
+  return std::min(most, look->next.value_or(most));
+}
 
 // What the threads share.
 struct Tools {
   explicit Tools(Context& context) : sessions(context) {}
   Sessions sessions;
   Resolver resolver;
-  LateOnes late;
 };
 
 // What one thread does with the servers that it is given.
@@ -72,14 +71,12 @@ class Deliverer {
     }
     if (!*planned) return context_.publish.notify();  // proven already: the statuses are in the outbox
     store::PlannedPush& push = **planned;
-    const auto began = std::chrono::steady_clock::now();
     resolve_names(push);
     auto answer = ask_host(push);
     show_reachability(context_, push.server, answer ? nullptr : &answer.error());
     auto finished = answer ? finish(push, *answer) : Result<store::Finished>(tl::unexpected(answer.error()));
     if (finished) return note(push, *finished);
     context_.metrics.counter("pushes_total", finished.error().code).add();
-    note_lateness(push, std::chrono::steady_clock::now() - began);
     log_failure(push, finished.error());
     give_back(push, finished.error());
     context_.publish.notify();  // of some failures a status tells
@@ -165,12 +162,13 @@ class Deliverer {
     for (const std::int64_t ms : finished.latencies_ms) {
       context_.metrics.histogram("delivery_proven_seconds", "bulk").observe(static_cast<double>(ms) / 1000);
     }
-    const bool counted = tools_.late.has(push.server.id, push.urgent_since_micros);
+    std::int64_t slowest_urgent = 0;
     for (const std::int64_t ms : finished.urgent_latencies_ms) {
       context_.metrics.histogram("delivery_proven_seconds", "urgent").observe(static_cast<double>(ms) / 1000);
-      if (ms > context_.config()->deliver.urgent_limit_ms && !counted)
-        context_.metrics.counter("urgent_deadline_missed_total").add();
+      slowest_urgent = std::max(slowest_urgent, ms);
     }
+    // Late by so little that watch_urgent() has not seen it.
+    if (slowest_urgent > context_.config()->deliver.urgent_limit_ms && !finished.was_late) count_late(context_);
     if (push.attempts > 0) {
       log::info("the host obeys again", {{"loop", kLoop}, {"server", push.server.name}, {"attempt", push.attempts}});
     }
@@ -187,18 +185,6 @@ class Deliverer {
       log::warn("a push failed and is tried again", why,
                 {{"loop", kLoop}, {"server", push.server.name}, {"attempt", push.attempts + 1}});
     }
-  }
-
-  // What is urgent and late is said while its host cannot be reached too, once for each urgency.
-  void note_lateness(const store::PlannedPush& push, std::chrono::steady_clock::duration took) {
-    if (push.urgent_since_micros == 0) return;
-    const std::chrono::milliseconds limit(context_.config()->deliver.urgent_limit_ms);
-    if (push.urgent_for + took <= limit || !tools_.late.count(push.server.id, push.urgent_since_micros)) return;
-    context_.metrics.counter("urgent_deadline_missed_total").add();
-    log::error("an urgent change is late", {{"loop", kLoop},
-                                            {"server", push.server.name},
-                                            {"waits_ms", std::int64_t{push.urgent_for.count()}},
-                                            {"limit_ms", std::int64_t{limit.count()}}});
   }
 
   // What the content of a push is to blame for goes on at once, in smaller portions.
@@ -272,6 +258,7 @@ void run_deliver(Context& context) {
     });
   }
   store::DeliveryStore store(context.database, context.sealer);
+  store::UrgentStore urgent(context.database);
   auto next_again = std::chrono::steady_clock::now() + kAgain;
   const std::chrono::milliseconds poll(context.config()->deliver.poll_ms);
   bool failing = false;
@@ -285,7 +272,7 @@ void run_deliver(Context& context) {
       next_again = std::chrono::steady_clock::now() + kAgain;
     }
     context.beat(kLoop);
-    context.deliver.wait(failing ? kFirstRetry : poll);
+    context.deliver.wait(failing ? kFirstRetry : watch_urgent(context, urgent, poll));
   }
   claimed.end();
   for (std::thread& thread : pool) thread.join();

@@ -105,7 +105,8 @@ void CommandLine::deliver() {
   while (required(sweep_.fan_out(kChunk)).found) {
   }
   for (;;) {
-    const auto claimed = required(deliveries_.claim(worker_id_, {}, 1, kDeadAfter));
+    auto claimed = required(deliveries_.claim(worker_id_, {}, 1, kDeadAfter));
+    if (claimed.empty()) claimed = required(deliveries_.claim(worker_id_, {}, 1, kDeadAfter, true));
     if (claimed.empty()) return;
     const auto push = required(deliveries_.plan(worker_id_, claimed.front(), {1000, 1000, 1000}));
     if (!push) continue;

@@ -308,6 +308,19 @@ TEST_F(Delivery, aFailureIsNotedAndTriedAgainLater) {
   EXPECT_TRUE(applied("p"));
 }
 
+TEST_F(Delivery, aFailureIsForgottenOnceAReadingLeavesNothingToPush) {
+  execute({provision("p")});
+  const auto push = planned(delivery, me);
+  host.run(push);  // only its answer was lost
+  failed(push);
+  EXPECT_EQ("1", of_delivery("attempts"));
+  answered(planned(delivery, me), host);
+  EXPECT_FALSE(due());
+  EXPECT_TRUE(applied("p"));
+  EXPECT_EQ("0", of_delivery("attempts"));
+  EXPECT_EQ("", of_delivery("error_code"));
+}
+
 TEST_F(Delivery, aPeerThatTheHostRefusesIsSetAsideAndItsNeighboursGoOn) {
   execute({provision("gone"), provision("bad"), provision("good")});
   const auto push = planned(delivery, me);

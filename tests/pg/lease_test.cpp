@@ -11,6 +11,7 @@ class Lease : public StoreTest {
   Lease() : rival(db.database()), other(workers.enlist("other").value()) {}
   std::vector<domain::Id> claim(store::DeliveryStore& store, const std::string& worker, int most = 10,
                                 const std::vector<domain::Id>& active = {}) {
+    db.execute("UPDATE deliveries SET proven_at = now() WHERE attempts = 0");  // as if they had answered before
     const auto servers = store.claim(worker, active, most, kDeadAfter);
     EXPECT_TRUE(servers.has_value());
     auto sorted = servers.value_or(std::vector<domain::Id>{});
@@ -96,6 +97,18 @@ TEST_F(Lease, serversThatFailedAreAskedForApart) {
   ASSERT_TRUE(delivery.fail(me, server_id("one"), why, std::chrono::milliseconds(0)).has_value());
   EXPECT_EQ(Ids{server_id("two")}, claim(delivery, me));
   EXPECT_EQ(Ids{server_id("one")}, delivery.claim(me, {}, 10, kDeadAfter, true));
+}
+
+TEST_F(Lease, serversThatWereNeverReadOrAreNotReachedAreAskedForApartToo) {
+  register_server("new");
+  EXPECT_TRUE(delivery.claim(me, {}, 10, kDeadAfter)->empty());
+  EXPECT_EQ(Ids{server_id("new")}, delivery.claim(me, {}, 10, kDeadAfter, true).value());
+  deliver(delivery, me, host);
+  execute({provision("p", {}, "new")});
+  db.execute("INSERT INTO server_runtime (server_id, error_code) SELECT id, 'ssh_unreachable' FROM servers");
+  EXPECT_TRUE(delivery.claim(me, {}, 10, kDeadAfter)->empty());
+  db.execute("UPDATE server_runtime SET error_code = 'wg_refused'");
+  EXPECT_EQ(Ids{server_id("new")}, delivery.claim(me, {}, 10, kDeadAfter).value());
 }
 
 TEST_F(Lease, aClaimNeverWaitsForAServersRow) {

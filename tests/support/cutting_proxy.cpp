@@ -60,6 +60,50 @@ void CuttingProxy::cut_after(Direction direction, std::int64_t bytes) {
   budget_ = bytes;
 }
 
+void CuttingProxy::cut_at_portion(int portion, Cut cut) {
+  cut_ = cut;
+  portions_left_ = portion;
+}
+
+void CuttingProxy::record(std::chrono::milliseconds hold_back) {
+  const std::lock_guard lock(mutex_);
+  recording_ = true;
+  hold_back_ = hold_back;
+  recorded_.clear();
+}
+
+std::vector<CuttingProxy::Moved> CuttingProxy::recorded() {
+  const std::lock_guard lock(mutex_);
+  return recorded_;
+}
+
+void CuttingProxy::note(Direction direction, std::int64_t size) {
+  std::chrono::milliseconds hold_back{0};
+  {
+    const std::lock_guard lock(mutex_);
+    if (!recording_) return;
+    if (recorded_.empty() || recorded_.back().direction != direction) recorded_.push_back({direction, 0});
+    recorded_.back().bytes += size;
+    hold_back = hold_back_;
+  }
+  std::this_thread::sleep_for(hold_back);
+}
+
+std::int64_t CuttingProxy::passing(Direction direction, std::int64_t size, bool& open) {
+  if (portions_left_ >= 0 && --portions_left_ < 0) {
+    shut_ = true;
+    open = false;
+    return cut_ == Cut::within ? size / 2 : 0;
+  }
+  if (budget_ < 0 || direction != direction_) return size;
+  if (size > budget_) {
+    open = false;
+    return budget_.exchange(-1);  // the first bytes still go through
+  }
+  budget_ -= size;
+  return size;
+}
+
 void CuttingProxy::serve() {
   while (!stop_) {
     pollfd waiting{listener_, POLLIN, 0};
@@ -67,7 +111,7 @@ void CuttingProxy::serve() {
     const int client = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     const int host = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address = address_of(host_, host_port_);
-    if (client < 0 || connect(host, generic(address), sizeof(address)) != 0) {
+    if (client < 0 || shut_ || connect(host, generic(address), sizeof(address)) != 0) {
       close(client);
       close(host);
       continue;
@@ -79,21 +123,23 @@ void CuttingProxy::serve() {
 void CuttingProxy::carry(int client, int host) {
   std::array<char, 16384> buffer{};
   bool open = true;
-  while (open && !stop_) {
+  while (open && !stop_ && !shut_) {
+    if (stalled_) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(kPollMs));
+      continue;
+    }
     std::array<pollfd, 2> ends{{{client, POLLIN, 0}, {host, POLLIN, 0}}};
     if (poll(ends.data(), ends.size(), kPollMs) <= 0) continue;
     for (std::size_t from = 0; from < ends.size() && open; ++from) {
       if ((ends[from].revents & (POLLIN | POLLHUP | POLLERR)) == 0) continue;
-      std::int64_t size = recv(ends[from].fd, buffer.data(), buffer.size(), 0);
-      if (size <= 0) open = false;
       const Direction direction = from == 0 ? Direction::to_host : Direction::from_host;
-      if (open && budget_ >= 0 && direction == direction_) {
-        if (size > budget_) {
-          size = budget_;  // the first bytes still go through
-          open = false;
-        }
-        budget_ = open ? budget_ - size : -1;
+      std::int64_t size = recv(ends[from].fd, buffer.data(), buffer.size(), 0);
+      if (size <= 0) {
+        open = false;
+        continue;
       }
+      note(direction, size);
+      size = passing(direction, size, open);
       if (size > 0 && !send_all(ends[1 - from].fd, buffer.data(), size)) open = false;
     }
   }

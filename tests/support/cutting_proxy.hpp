@@ -1,15 +1,17 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 namespace peerwright::test {
 
-// A TCP proxy on loopback that can cut its connections, both ends at once, after a number of bytes in one direction:
-// what a failing network does to an SSH session.
+// A TCP proxy on loopback that does to its connections what a failing network does: cuts them, both ends at once, at a
+// place that the test chooses, lets nobody through, or swallows what it gets. It can also write down what passes.
 class CuttingProxy {
  public:
   CuttingProxy(const std::string& host, int port);
@@ -23,16 +25,49 @@ class CuttingProxy {
   void cut_after(Direction direction, std::int64_t bytes);
   [[nodiscard]] bool has_cut() const { return budget_ < 0; }
 
+  // A portion is what one read brings: an SSH packet or a few. From now on so many pass, of both directions together;
+  // the next one is cut (its first half still goes through, or nothing of it), and the proxy is shut.
+  enum class Cut { before, within };
+  void cut_at_portion(int portion, Cut cut);
+  [[nodiscard]] bool has_cut_portion() const { return portions_left_ < 0; }
+  // Ends all connections, and every new one at once, until it is opened again.
+  void shut() { shut_ = true; }
+  void open() { shut_ = false; }
+  // Swallows: connections stand, and nothing passes until it is lifted.
+  void stall(bool stalled) { stalled_ = stalled; }
+
+  struct Moved {
+    Direction direction = Direction::to_host;
+    std::int64_t bytes = 0;
+  };
+  // Forgets what has passed, and writes down what passes from now on; each portion is held back so long, so that what
+  // does not wait for an answer is seen to pass before it.
+  void record(std::chrono::milliseconds hold_back);
+  // What has passed: portions in a row in the same direction are one.
+  std::vector<Moved> recorded();
+
  private:
   void serve();
   void carry(int client, int host);
+  // How much of a portion may pass; sets `open` to false where the connection is to be cut behind that.
+  std::int64_t passing(Direction direction, std::int64_t size, bool& open);
+  void note(Direction direction, std::int64_t size);
+
   std::string host_;
   int host_port_;
   int listener_ = -1;
   int port_ = 0;
   std::atomic<bool> stop_{false};
+  std::atomic<bool> shut_{false};
+  std::atomic<bool> stalled_{false};
   std::atomic<std::int64_t> budget_{-1};  // bytes left until the cut; below zero: none is ahead
   std::atomic<Direction> direction_{Direction::to_host};
+  std::atomic<int> portions_left_{-1};  // the same in portions
+  std::atomic<Cut> cut_{Cut::before};
+  std::mutex mutex_;  // of what is recorded
+  bool recording_ = false;
+  std::chrono::milliseconds hold_back_{0};
+  std::vector<Moved> recorded_;
   std::vector<std::thread> connections_;
   std::thread server_;
 };

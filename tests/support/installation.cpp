@@ -108,10 +108,14 @@ void Installation::write_config(const InstallationOptions& options) {
           "  - {name: 'peerwright-cli/*', tenants: ['*'], types: ['*']}\n";
 }
 
-Process& Installation::start_worker(const std::string& name, const std::map<std::string, std::string>& environment) {
-  workers_[name] = std::make_unique<Process>(
-      std::vector<std::string>{PEERWRIGHT_BINARY, "--config", config_file_, "--set", "worker.name=" + name, "run"},
-      environment, directory_ / (name + ".log"));
+Process& Installation::start_worker(const std::string& name, const std::map<std::string, std::string>& environment,
+                                    const std::map<std::string, std::string>& settings) {
+  std::vector<std::string> command = {PEERWRIGHT_BINARY, "--config", config_file_, "--set", "worker.name=" + name};
+  for (const auto& [path, value] : settings) {
+    command.insert(command.end(), {"--set", path + "=" + value});
+  }
+  command.emplace_back("run");
+  workers_[name] = std::make_unique<Process>(command, environment, directory_ / (name + ".log"));
   return *workers_[name];
 }
 

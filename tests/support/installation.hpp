@@ -33,8 +33,10 @@ class Installation {
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
   [[nodiscard]] std::string topic(const std::string& name) const { return prefix_ + "." + name; }
 
-  // Starts a worker; its log lies in log_of(name). `environment` may hold PEERWRIGHT_CRASH_AT.
-  Process& start_worker(const std::string& name, const std::map<std::string, std::string>& environment = {});
+  // Starts a worker; its log lies in log_of(name). `environment` may hold PEERWRIGHT_CRASH_AT; `settings` (YAML path ->
+  // value) are this worker's own.
+  Process& start_worker(const std::string& name, const std::map<std::string, std::string>& environment = {},
+                        const std::map<std::string, std::string>& settings = {});
   Process& worker(const std::string& name) { return *workers_.at(name); }
   void kill_worker(const std::string& name);                        // SIGKILL, and it is gone
   [[nodiscard]] std::string log_of(const std::string& name) const;  // its text so far

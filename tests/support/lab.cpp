@@ -24,6 +24,8 @@ std::string sorted_list(std::string joined) {
   return text == "(none)" ? "" : text;
 }
 
+constexpr const char* kShims = "/usr/local/sbin/";  // a host's own, and searched first
+
 // Back to a freshly prepared host: no peers, no push number, the [Interface] section alone. A bare one gets an
 // interface of its own first.
 constexpr const char* kWipe =
@@ -66,9 +68,9 @@ void LabHost::lab(const std::string& verb) const {
   if (done.exit_status != 0) throw std::runtime_error("tools/lab " + verb + " failed");
 }
 
-LabHost::Peers LabHost::kernel_peers() const {
+LabHost::Peers LabHost::kernel_peers(const std::string& interface) const {
   Peers peers;
-  std::istringstream lines(sh("wg show wg0 allowed-ips"));
+  std::istringstream lines(sh("/usr/bin/wg show " + interface + " allowed-ips"));  // no shim's
   for (std::string line; std::getline(lines, line);) {
     const auto tab = line.find('\t');
     peers[line.substr(0, tab)] = sorted_list(line.substr(tab + 1));
@@ -76,9 +78,9 @@ LabHost::Peers LabHost::kernel_peers() const {
   return peers;
 }
 
-LabHost::Peers LabHost::file_peers() const {
+LabHost::Peers LabHost::file_peers(const std::string& interface) const {
   Peers peers;
-  std::istringstream lines(sh("cat /etc/wireguard/wg0.conf"));
+  std::istringstream lines(sh("cat /etc/wireguard/" + interface + ".conf"));
   std::string key;
   for (std::string line; std::getline(lines, line);) {
     const auto equals = line.find('=');
@@ -90,6 +92,43 @@ LabHost::Peers LabHost::file_peers() const {
   }
   return peers;
 }
+
+LabInterface::LabInterface(const LabHost& host, int number) : host_(host), name_("wg" + std::to_string(number)) {
+  host_.sh("set -e; cd /etc/wireguard; umask 077; rm -f " + name_ +
+           ".conf*; printf '[Interface]\\nPrivateKey = %s\\n' $(wg genkey) >" + name_ +
+           ".conf; LOG_LEVEL=error wireguard-go " + name_ + " >/dev/null 2>&1 </dev/null; wg setconf " + name_ + " " +
+           name_ + ".conf; ip link set " + name_ + " up");
+}
+
+LabInterface::~LabInterface() { host_.sh("ip link del " + name_ + "; rm -f /etc/wireguard/" + name_ + ".conf*"); }
+
+HostShim::HostShim(const LabHost& host, std::string command, const std::string& script)
+    : host_(host), command_(std::move(command)) {
+  const std::string file = std::string(kShims) + command_;
+  host_.sh("cat >" + file + ".new <<'SHIM'\n#!/bin/sh\nreal=/usr/bin/" + command_ + "\n" + script +
+           "\nexec $real \"$@\"\nSHIM\nchmod 755 " + file + ".new && mv " + file + ".new " + file);
+}
+
+HostShim::~HostShim() { host_.sh("rm -f " + std::string(kShims) + command_); }
+
+HostGate::HostGate(const LabHost& host, const std::string& command, const std::string& pattern)
+    : host_(host),
+      place_("/run/gate." + command),
+      shim_(host, command,
+            "case $* in " + pattern + ") if mkdir " + place_ + " 2>/dev/null; then\n  while [ ! -e " + place_ +
+                "/open ]; do sleep 0.02; done\n  $real \"$@\"; status=$?; : >" + place_ +
+                "/passed; exit $status\nfi ;; esac") {}
+
+HostGate::~HostGate() {
+  if (!holds()) return;
+  open();
+  (void)eventually([this] { return passed(); });
+  host_.sh("rm -rf " + place_);
+}
+
+bool HostGate::holds() const { return host_.sh("test ! -d " + place_ + " || echo yes") == "yes\n"; }
+void HostGate::open() { host_.sh("mkdir -p " + place_ + " && : >" + place_ + "/open"); }
+bool HostGate::passed() const { return host_.sh("test ! -e " + place_ + "/passed || echo yes") == "yes\n"; }
 
 LabClient::LabClient(std::string name, const std::string& config) : name_(std::move(name)) {
   const std::string file = std::filesystem::temp_directory_path() / ("lab-client-" + name_ + ".conf");

@@ -30,8 +30,8 @@ class LabHost {
 
   // public key -> allowed IPs sorted and joined by commas, as the kernel (or wireguard-go) and as the saved file say.
   using Peers = std::map<std::string, std::string>;
-  [[nodiscard]] Peers kernel_peers() const;
-  [[nodiscard]] Peers file_peers() const;
+  [[nodiscard]] Peers kernel_peers(const std::string& interface = "wg0") const;
+  [[nodiscard]] Peers file_peers(const std::string& interface = "wg0") const;
 
  private:
   LabHost(int number, bool wiped);
@@ -40,6 +40,51 @@ class LabHost {
   std::string address_;
   std::string host_key_;
   std::string interface_key_;
+};
+
+// One more WireGuard interface of a lab host, wgNUMBER, with a key and without addresses; gone with the object.
+class LabInterface {
+ public:
+  LabInterface(const LabHost& host, int number);
+  ~LabInterface();
+  LabInterface(const LabInterface&) = delete;
+  LabInterface& operator=(const LabInterface&) = delete;
+  [[nodiscard]] const std::string& name() const { return name_; }
+
+ private:
+  const LabHost& host_;
+  std::string name_;
+};
+
+// A command of a lab host that does something else before, or instead of, what it does: `script` is sh, finds the real
+// command as $real and its arguments as usual, and is followed by it. Gone with the object.
+class HostShim {
+ public:
+  HostShim(const LabHost& host, std::string command, const std::string& script);
+  ~HostShim();
+  HostShim(const HostShim&) = delete;
+  HostShim& operator=(const HostShim&) = delete;
+
+ private:
+  const LabHost& host_;
+  std::string command_;
+};
+
+// Holds the first call of a command whose arguments fit the pattern (of `case`), until it is opened.
+class HostGate {
+ public:
+  HostGate(const LabHost& host, const std::string& command, const std::string& pattern);
+  ~HostGate();
+  HostGate(const HostGate&) = delete;
+  HostGate& operator=(const HostGate&) = delete;
+  [[nodiscard]] bool holds() const;  // somebody has come
+  void open();
+  [[nodiscard]] bool passed() const;  // who was held has gone on, and ended
+
+ private:
+  const LabHost& host_;
+  std::string place_;
+  HostShim shim_;
 };
 
 // A machine of its own with a tunnel from a wg-quick style configuration (tools/lab client); gone with the object.

@@ -57,7 +57,7 @@ inline constexpr MetricRow kMetricTable[] = {
     {"urgent_deadline_missed_total",
      MetricType::counter,
      {},
-     "Urgent changes that were not proven within deliver.urgent_limit_ms."},
+     "Times that something urgent on a server was not proven within deliver.urgent_limit_ms."},
     {"server_reachable",
      MetricType::gauge,
      {"server"},

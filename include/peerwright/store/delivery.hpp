@@ -41,9 +41,7 @@ struct PlannedPush {
   std::int64_t push_number = 0;
   std::int64_t planned_generation = 0;  // the plan knows everything up to it
   bool urgent = false;
-  std::int64_t urgent_since_micros = 0;     // by the database's clock; 0: nothing urgent waits
-  std::chrono::milliseconds urgent_for{0};  // how long it had waited when this was planned
-  int attempts = 0;                         // failed ones before this
+  int attempts = 0;  // failed ones before this
   wireguard::PushMode mode = wireguard::PushMode::push;
   // Mode push. An endpoint in it may be a name (host:port): whoever sends the plan puts a literal there before, or
   // takes it out as drop_unresolved() does.
@@ -72,6 +70,7 @@ struct Finished {
   std::size_t as_told = 0;                        // keys that kernel and file show as they are wanted
   std::vector<std::int64_t> urgent_latencies_ms;  // decision to proof, of removals and of peers that became walled
   std::vector<std::int64_t> latencies_ms;         // of additions
+  bool was_late = false;                          // something urgent, and that was said (UrgentStore) and counted
 };
 
 // What a host refuses for ever, and what is set aside therefore until it changes.
@@ -91,8 +90,9 @@ class DeliveryStore {
   // Claims up to `most` due servers for the worker: urgent ones first, then those that waited longest. Not those in
   // maintenance, and retired ones only while something is to be removed there. What a worker held that gave no
   // heartbeat for `dead_after` is free, and so is what this worker holds without knowing (a claim whose answer was
-  // lost): whatever is its own and not in `active`. `failing`: whether servers whose last attempt failed are asked for,
-  // or the others: so that the caller can keep dead hosts to a part of its threads.
+  // lost): whatever is its own and not in `active`. `failing`: whether servers that may not answer are asked for (the
+  // last attempt failed, or none was made yet, or observation does not reach them), or the others: so that the caller
+  // can keep dead hosts to a part of its threads.
   Result<std::vector<domain::Id>> claim(const std::string& worker_id, const std::vector<domain::Id>& active, int most,
                                         std::chrono::milliseconds dead_after, bool failing = false);
 

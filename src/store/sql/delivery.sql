@@ -8,13 +8,16 @@ SELECT (extract(epoch FROM clock_now()) * 1000000)::bigint;
 SET LOCAL synchronous_commit = off;
 
 -- name: delivery_claim
--- Servers whose last attempt failed ($5) are claimed apart, so that dead hosts can be kept to a part of the threads. The
--- server's row is read without a lock, for nobody waits here; the plan looks at it again. Among the failing it goes by the
--- time of the next attempt: the old urgencies of dead hosts must not starve one that failed once.
+-- Servers that may not answer ($5) are claimed apart, so that dead hosts can be kept to a part of the threads: those whose
+-- last attempt failed, those that were never read, and those that observation does not reach. The server's row is read
+-- without a lock, for nobody waits here; the plan looks at it again. Among them it goes by the time of the next attempt:
+-- the old urgencies of dead hosts must not starve one that failed once.
 UPDATE deliveries d SET worker_id = $1::uuid
 WHERE server_id IN (
   SELECT c.server_id FROM deliveries c JOIN servers v ON v.id = c.server_id
-  WHERE c.due AND c.next_attempt_at <= now() AND (c.attempts > 0) = $5
+  WHERE c.due AND c.next_attempt_at <= now()
+    AND (c.attempts > 0 OR c.proven_at IS NULL OR EXISTS (
+      SELECT FROM server_runtime o WHERE o.server_id = c.server_id AND o.error_code LIKE 'ssh%')) = $5
     AND c.server_id <> ALL ($4::bigint[])
     AND NOT v.maintenance
     AND (v.state <> 'retired' OR (v.retired_word = '' AND v.retired_proven_at IS NULL)
@@ -31,8 +34,6 @@ RETURNING server_id;
 -- What a plan starts from, and whether there is anything of the rarer kinds: nodes, walled peers, rules. A refusal of the
 -- firewall stands for $3 seconds.
 SELECT d.in_doubt, d.urgent_since IS NOT NULL, d.attempts, (SELECT id FROM installation),
-  coalesce((extract(epoch FROM d.urgent_since) * 1000000)::bigint, 0),
-  coalesce((extract(epoch FROM clock_timestamp() - d.urgent_since) * 1000)::bigint, 0),
   d.firewall_hash, d.firewall_known,
   CASE WHEN split_part(d.firewall_refused, ' ', 3) <> ''
       AND split_part(d.firewall_refused, ' ', 3)::bigint > extract(epoch FROM now()) - $3
@@ -106,7 +107,7 @@ UPDATE peers SET proven = NULL WHERE server_id = $1 AND public_key = ANY ($2::te
 
 -- name: delivery_is_mine
 SELECT d.firewall_hash, d.firewall_known, d.firewall_refused, d.firewall_state,
-  EXISTS (SELECT FROM node_links l WHERE l.server_id = $1)
+  EXISTS (SELECT FROM node_links l WHERE l.server_id = $1), d.urgent_late_at IS NOT NULL
 FROM deliveries d WHERE d.server_id = $1 AND d.push_no = $2 FOR NO KEY UPDATE OF d;
 
 -- name: delivery_peers_with_keys
@@ -198,20 +199,23 @@ WHERE id = $1 AND key_wanted <> '' RETURNING version, public_key, (extract(epoch
 
 -- name: delivery_done
 -- $4: the saved file's hash, '' where nothing was read. $5: whether failures are forgotten; a reading that worked says
--- nothing about the push that failed. $6: how long to wait, where the host does not take what it is told. $7: more is to
--- be done than the peers' rows say. $8: what stands wrong all the same. $9: the walled are to be off.
+-- nothing about the push that failed, unless it leaves nothing to push. $6: how long to wait, where the host does not take what it is told. $7: more is to
+-- be done than the peers' rows say. $8: what stands wrong all the same. $9: the walled are to be off. $10: something of that
+-- more is urgent. What stays urgent is as old as the oldest of what is left: the others are proven.
 UPDATE deliveries d
 SET in_doubt = false, worker_id = NULL,
   proven_at = CASE WHEN $4 <> '' THEN now() ELSE d.proven_at END,
   file_hash = CASE WHEN $4 <> '' THEN $4 ELSE d.file_hash END,
-  attempts = CASE WHEN $6 > 0 THEN d.attempts + 1 WHEN $5 THEN 0 ELSE d.attempts END,
-  error_code = CASE WHEN $6 > 0 THEN 'proof_differs' WHEN $5 THEN $8 ELSE d.error_code END,
+  attempts = CASE WHEN $6 > 0 THEN d.attempts + 1 WHEN $5 OR NOT w.more THEN 0 ELSE d.attempts END,
+  error_code = CASE WHEN $6 > 0 THEN 'proof_differs' WHEN $5 OR NOT w.more THEN $8 ELSE d.error_code END,
   error_message = CASE WHEN $6 > 0 THEN 'the host does not show what it was told'
-    WHEN $5 AND $8 = '' THEN '' ELSE d.error_message END,
+    WHEN ($5 OR NOT w.more) AND $8 = '' THEN '' ELSE d.error_message END,
   next_attempt_at = now() + $6 * interval '1 millisecond',
   due = w.more, due_since = CASE WHEN w.more THEN now() END,
-  urgent_since = CASE WHEN w.removals OR w.walled THEN coalesce(d.urgent_since, now()) END
-FROM (SELECT r.removals, r.walled, $7 OR r.removals
+  urgent_since = CASE WHEN w.walled OR $10 THEN coalesce(d.urgent_since, now())
+    WHEN w.removals THEN coalesce(greatest(d.urgent_since, w.oldest_removal), now()) END
+FROM (SELECT r.removals, r.walled, (SELECT min(created_at) FROM removals WHERE server_id = $1) AS oldest_removal,
+        $7 OR r.removals
         OR EXISTS (SELECT FROM wanted_peers
                    WHERE server_id = $1 AND generation > applied_generation AND entitlement IN ('active', 'walled_garden')
                      AND walled = (entitlement = 'walled_garden') AND delivery_error = '')

@@ -1,0 +1,3 @@
+-- Forgets what was said to be late; what waits stays as it is.
+DROP INDEX deliveries_urgent;
+ALTER TABLE deliveries DROP COLUMN urgent_late_at;

@@ -1,0 +1,160 @@
+// Whoever is to go goes first, however many wait to come in; and where that cannot be done in time, it is said.
+#include <gtest/gtest.h>
+
+#include "support/installation.hpp"
+#include "support/said.hpp"
+
+namespace peerwright::test {
+namespace {
+
+using nlohmann::json;
+
+class Urgent : public testing::Test {
+ protected:
+  // One thread, so that servers have to wait for each other, and small chunks, so that there are many.
+  Urgent()
+      : installation({.partitions = 1,
+                      .settings = {{"deliver.threads", "1"},
+                                   {"deliver.chunk_peers", "100"},
+                                   {"deliver.urgent_limit_ms", "500"},
+                                   {"worker.dead_after_ms", "1000"}}}) {}
+
+  static std::string server_of(std::size_t i) { return "srv" + std::to_string(i); }
+  // Takes the hosts' interfaces into service, `servers` of them.
+  void establish(std::size_t servers) {
+    installation.start_worker("others", {}, {{"roles", "intake, sweep, publish"}});
+    std::vector<TestEvent> events = {network_set("net")};
+    for (std::size_t i = 0; i < servers; ++i) {
+      const LabHost& host = hosts[i % hosts.size()];
+      auto server = server_register(server_of(i), "net", host);
+      if (const std::size_t number = i / hosts.size(); number > 0) {
+        interfaces.push_back(std::make_unique<LabInterface>(host, static_cast<int>(number)));
+        server.cloud_event["data"]["interface"] = interfaces.back()->name();
+      }
+      events.push_back(server);
+    }
+    installation.establish(events);
+  }
+  void publish_adds(std::size_t servers, std::size_t each) {
+    constexpr std::size_t kAtOnce = 5000;
+    std::vector<TestEvent> events;
+    for (std::size_t i = 0; i < servers * each; ++i) {
+      events.push_back(
+          peer_provision("acme", "P" + std::to_string(i), server_of(i % servers), make_client_keys().public_key));
+      if (events.size() == kAtOnce || i + 1 == servers * each) {
+        installation.publish(events);
+        events.clear();
+      }
+    }
+    const auto all = static_cast<std::int64_t>(servers * each);
+    ASSERT_TRUE(eventually([&] { return installation.db().number("SELECT count(*) FROM peers") == all; },
+                           std::chrono::minutes(10)));
+  }
+  // Writes down what happens, in its order: a push that begins, a removal that is decided, and its proof.
+  void keep_a_log() {
+    installation.db().execute(
+        "CREATE TABLE happened (id bigserial, what text, server_id bigint);"
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        "  INSERT INTO happened (what, server_id) VALUES (TG_ARGV[0], coalesce(NEW.server_id, OLD.server_id));"
+        "  RETURN NULL; END $$;"
+        "CREATE TRIGGER begun AFTER UPDATE ON deliveries FOR EACH ROW WHEN (NEW.push_no > OLD.push_no)"
+        "  EXECUTE FUNCTION note('begun');"
+        "CREATE TRIGGER decided AFTER INSERT ON removals FOR EACH ROW EXECUTE FUNCTION note('decided');"
+        "CREATE TRIGGER proven AFTER DELETE ON removals FOR EACH ROW EXECUTE FUNCTION note('proven')");
+  }
+  void overtakes(std::size_t servers, std::size_t adds_each);
+  int count_in_logs(const std::string& text, const std::vector<std::string>& workers) const {
+    int count = 0;
+    for (const auto& worker : workers) {
+      const std::string log = installation.log_of(worker);
+      for (auto at = log.find(text); at != std::string::npos; at = log.find(text, at + 1)) ++count;
+    }
+    return count;
+  }
+
+  std::vector<LabHost> hosts = {LabHost(1), LabHost(2), LabHost(3)};
+  std::vector<std::unique_ptr<LabInterface>> interfaces;
+  Installation installation;
+};
+
+void Urgent::overtakes(std::size_t servers, std::size_t adds_each) {
+  auto& db = installation.db();
+  establish(servers);
+  publish_adds(servers, adds_each);
+  installation.start_worker("w1", {}, {{"roles", "deliver"}});
+  // One who is on, of each of three servers, while the others' adds wait.
+  const std::string on =
+      "SELECT min(p.name) FROM peers p WHERE p.applied_generation >= p.generation GROUP BY p.server_id";
+  std::vector<std::string> leavers;
+  ASSERT_TRUE(eventually([&] {
+    leavers.clear();
+    for (const auto& row : db.rows(on)) leavers.push_back(row[0]);
+    return leavers.size() >= 3;
+  })) << installation.log_of("w1");
+  keep_a_log();
+  const std::string waiting =
+      "SELECT count(*) FROM peers WHERE applied_generation < generation AND entitlement = 'active'";
+  const std::int64_t before = db.number(waiting);
+  for (const std::string& leaver : leavers) installation.publish(peer_event("suspend", "acme", leaver));
+  const auto leaving = static_cast<std::int64_t>(leavers.size());
+  ASSERT_TRUE(eventually([&] { return db.number("SELECT count(*) FROM happened WHERE what = 'proven'") == leaving; }))
+      << installation.unsettled();
+  EXPECT_GT(db.number(waiting), before / 2) << "hardly anybody waited any more: nothing was overtaken";
+
+  // Of pushes without anything urgent, the one that was under way goes on, and one may begin just before the commit of
+  // the decision. The urgent ones come one after the other, for there is one thread.
+  const auto most = db.number(
+      "SELECT max(pushes) FROM (SELECT (SELECT count(*) FROM happened b WHERE b.what = 'begun' AND b.id BETWEEN d.id "
+      "AND p.id)"
+      " AS pushes FROM happened d JOIN happened p ON p.server_id = d.server_id AND p.what = 'proven' AND d.what = "
+      "'decided') x");
+  EXPECT_LE(most, leaving + 1);
+  // Each server proves its own with the first push that begins behind the decision, or, where that was being planned
+  // then, with the second.
+  const auto own = db.number(
+      "SELECT max(pushes) FROM (SELECT (SELECT count(*) FROM happened b WHERE b.what = 'begun' AND b.server_id = "
+      "d.server_id"
+      " AND b.id BETWEEN d.id AND p.id) AS pushes"
+      " FROM happened d JOIN happened p ON p.server_id = d.server_id AND p.what = 'proven' AND d.what = 'decided') x");
+  EXPECT_EQ(own, 1);
+  for (const std::string& leaver : leavers) {
+    EXPECT_EQ(db.number("SELECT (applied_generation >= generation AND proven = '')::int FROM peers WHERE name = '" +
+                        leaver + "'"),
+              1);
+  }
+}
+
+TEST_F(Urgent, ASuspensionIsProvenBehindOneChunkOfTheManyThatWait) { overtakes(3, 2000); }
+
+// A host that stands still, so that no attempt ends, and two workers that look.
+TEST_F(Urgent, WhatIsLateIsSaidAtTheLimitOnceAndTakenBackOnceItIsProven) {
+  establish(1);
+  const std::vector<std::string> workers = {"w1", "w2"};
+  for (const auto& worker : workers) installation.start_worker(worker, {}, {{"roles", "deliver"}});
+  installation.publish(peer_provision("acme", "P1", server_of(0), make_client_keys().public_key));
+  ASSERT_TRUE(installation.wait_settled());
+  hosts[0].lab("freeze");
+  installation.publish(peer_event("suspend", "acme", "P1"));
+  const json late = wait_said(installation, "server.status", json{{"alert", "urgent_late"}});
+  EXPECT_EQ(installation.db().value("SELECT attempts FROM deliveries"), "0") << "it was said with a failure only";
+  hosts[0].lab("thaw");
+  ASSERT_FALSE(late.is_null());
+  EXPECT_EQ(late["server"], server_of(0));
+  EXPECT_EQ(late["urgent_late"]["keys"], 1);
+  EXPECT_TRUE(late["urgent_late"].contains("since"));
+
+  const json proven = wait_said(installation, "server.status", json{{"urgent_late", json::object()}});
+  EXPECT_FALSE(proven.contains("alert"));
+  EXPECT_GT(proven["version"], late["version"]);
+  ASSERT_TRUE(installation.wait_settled());
+  EXPECT_TRUE(hosts[0].kernel_peers().empty());
+  EXPECT_EQ(count_in_logs("an urgent change is late", workers), 1);
+}
+
+// The size that was promised.
+class UrgentLong : public Urgent {};
+
+TEST_F(UrgentLong, ASuspensionIsProvenBehindOneChunkOfAHundredThousandAdds) { overtakes(20, 5000); }
+
+}  // namespace
+}  // namespace peerwright::test

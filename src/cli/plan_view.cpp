@@ -112,6 +112,10 @@ std::string joined(const std::vector<std::string>& items) {
   return text;
 }
 
+std::string counted(std::size_t count, const std::string& thing) {
+  return std::to_string(count) + ' ' + thing + (count == 1 ? "" : "s");
+}
+
 void say(const std::string& line) { std::cout << printable(line) << '\n'; }
 
 void print_peer(const PlannedPeer& peer) {
@@ -180,8 +184,7 @@ Json row_of(const PlanShown& shown) {
 }
 
 void print_plan(const PlanShown& shown, std::size_t limit) {
-  say("what " + std::to_string(shown.plan.events.size()) + " events would do, as things stood at " +
-      rfc3339(shown.plan.at));
+  say("what " + counted(shown.plan.events.size(), "event") + " would do, as things stood at " + rfc3339(shown.plan.at));
   for (const PlannedServer& server : shown.plan.servers) print_server(server, limit);
   print_refusals(shown);
   std::string outcomes;
@@ -192,7 +195,7 @@ void print_plan(const PlanShown& shown, std::size_t limit) {
   if (shown.plan.servers.empty()) {
     say("hosts: nothing would change");
   } else {
-    say("hosts: " + totals_of(shown.plan).text() + " on " + std::to_string(shown.plan.servers.size()) + " servers");
+    say("hosts: " + totals_of(shown.plan).text() + " on " + counted(shown.plan.servers.size(), "server"));
   }
 }
 

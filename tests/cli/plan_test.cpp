@@ -82,7 +82,7 @@ TEST_F(PlanTest, ForPeople) {
       "  line 6 billing/nowhere peerwright.peer.provision.v1: rejected, unknown_server: " +
           answer.out.substr(answer.out.find("unknown_server: ") + 16));
   EXPECT_THAT(answer.out, HasSubstr("events: 4 accepted, 1 dead_letter, 1 rejected\n"
-                                    "hosts: 1 removed, 1 changed, 2 added on 1 servers\n"));
+                                    "hosts: 1 removed, 1 changed, 2 added on 1 server\n"));
   EXPECT_THAT(plan(some_of_each(), {"--limit", "1"}).out, HasSubstr("\n  ... and 3 more\n"));
 }
 
@@ -186,9 +186,8 @@ TEST_F(PlanTest, ASubscribersHoldShowsAllItsPeers) {
 }
 
 TEST_F(PlanTest, WhatIsMadeForAClientIsNotShown) {
-  const TestEvent made =
-      event("peer.provision", {{"tenant", "acme"}, {"peer", "kiosk"}, {"server", "ams-1"}, {"generate_key", true}},
-            "acme/kiosk");
+  const TestEvent made = event(
+      "peer.provision", {{"tenant", "acme"}, {"peer", "kiosk"}, {"server", "ams-1"}, {"make_key", true}}, "acme/kiosk");
   const Answer refused = plan({made}, {"-o", "json"});
   const json shown = json::parse(refused.out);
   if (shown["events"][0]["outcome"] != "accepted") GTEST_FAIL() << refused.out;

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <pqxx/pqxx>
 
 #include "command_line.hpp"
@@ -20,6 +21,7 @@ constexpr const char* kTabletKey = "Sp1p+HUAK3J5SZZ0wnSRZ4RvTbTVqSZVVrjtNcMvVhI=
 class PlanTest : public testing::Test {
  protected:
   PlanTest() {
+    std::ofstream(cli.config_file(), std::ios::app) << "sources: [{name: billing, tenants: ['*'], types: ['*']}]\n";
     cli.execute(usual_events());
     cli.deliver();
   }
@@ -150,8 +152,10 @@ TEST_F(PlanTest, WhereNothingWouldChangeItExitsWith0) {
 }
 
 TEST_F(PlanTest, WhereAllIsRefusedItExitsWith4) {
-  const Answer answer = plan({peer_event("suspend", "acme", "laptop").with_sequence(0).from("nobody")});
-  EXPECT_EQ(answer.exit, 6) << "an empty list of sources binds everybody: " << answer.out;
+  const Answer unbound = plan({peer_event("suspend", "acme", "laptop").from("nobody")});
+  EXPECT_EQ(unbound.exit, 4) << unbound.out;
+  EXPECT_THAT(unbound.out, HasSubstr("nobody/"));
+  EXPECT_THAT(unbound.out, HasSubstr("rejected, source_not_bound: "));
   const Answer stale = plan(
       {event("peer.update", {{"tenant", "acme"}, {"peer", "laptop"}, {"name", "old"}}, "acme/S-1").with_sequence(1)});
   EXPECT_EQ(stale.exit, 4) << stale.out;

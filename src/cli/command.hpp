@@ -61,6 +61,7 @@ Action setup_config_check(CLI::App& app);
 Action setup_config_show(CLI::App& app);
 Action setup_event_publish(CLI::App& app);
 Action setup_event_validate(CLI::App& app);
+Action setup_plan(CLI::App& app);
 Action setup_peer_list(CLI::App& app);
 Action setup_peer_show(CLI::App& app);
 Action setup_peer_config(CLI::App& app);

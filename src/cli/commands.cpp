@@ -14,6 +14,8 @@ const std::vector<Command>& own_commands() {
       {"config", "show", "Show every setting, its value and where that comes from", setup_config_show},
       {"event", "publish", "Send events, and follow them until they are proven", setup_event_publish},
       {"event", "validate", "Check files of events without sending them", setup_event_validate},
+      {"", "plan", "Show what events would do, per host, without doing it; exits 6 where something would change",
+       setup_plan},
       {"tenant", "list", "List tenants", setup_tenant_list},
       {"tenant", "show", "Show one tenant: limits, how far they are used, what awaits approval", setup_tenant_show},
       {"customer", "list", "List customers", setup_customer_list},

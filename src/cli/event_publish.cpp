@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "event.hpp"
+#include "event_file.hpp"
 #include "files.hpp"
 #include "peerwright/broker/producer.hpp"
 #include "setup.hpp"
@@ -43,7 +44,14 @@ Or<std::vector<Outgoing>> collect(const PublishOptions& options) {
     right = right && one.has_value();
     if (one) all.push_back(*std::move(one));
   };
-  for (const std::string& file : options.files) add(file, read_file(file, events::kMaxMessageBytes));
+  for (const std::string& file : options.files) {
+    const auto text = read_file(file, kMaxEventFileBytes);
+    if (!text) {
+      add(file, tl::unexpected(text.error()));
+      continue;
+    }
+    for (const EventText& one : split_events(file, *text)) add(one.name, std::string(one.text));
+  }
   if (options.files.empty()) add("event", event_from(options.words));
   if (!right) return exit_with(Exit::usage);
   return all;
@@ -143,7 +151,8 @@ void add_words(CLI::App& app, EventWords& words) {
 
 Action setup_event_publish(CLI::App& app) {
   const auto options = std::make_shared<PublishOptions>();
-  app.add_option("files", options->files, "CloudEvents in JSON, one a file; - is stdin")->type_name("FILE");
+  app.add_option("files", options->files, "CloudEvents in JSON: one, one behind the other, or an array; - is stdin")
+      ->type_name("FILE");
   add_words(app, options->words);
   add_following(app, *options);
   return [options](const Globals& globals) { return publish(globals, *options); };

@@ -32,23 +32,6 @@ struct Page {
   int limit = 0;
 };
 
-// RFC 3339; nullopt: it is no such time.
-std::optional<Time> time_from(const std::string& text) {
-  using namespace std::chrono;
-  static const std::regex kForm(
-      R"((\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(\.\d{1,9})?([Zz]|([+-])(\d\d):(\d\d)))");
-  std::smatch m;
-  if (!std::regex_match(text, m, kForm)) return std::nullopt;
-  const auto number = [&m](std::size_t group) { return m[group].matched ? std::stoi(m[group].str()) : 0; };
-  const year_month_day date(year(number(1)), month(static_cast<unsigned>(number(2))),
-                            day(static_cast<unsigned>(number(3))));
-  if (!date.ok() || number(4) > 23 || number(5) > 59 || number(6) > 60) return std::nullopt;
-  const auto ahead = (hours(number(10)) + minutes(number(11))) * (m[9].str() == "-" ? -1 : 1);
-  const std::string digits = (m[7].matched ? m[7].str().substr(1) : std::string()) + "000000";
-  return Time(sys_days(date)) + hours(number(4)) + minutes(number(5)) + seconds(number(6)) - ahead +
-         microseconds(std::stoi(digits.substr(0, 6)));
-}
-
 struct Question {
   std::string address;
   std::string at;
@@ -71,6 +54,22 @@ Exit answer(const Globals& globals, const Question& question) {
 }
 
 }  // namespace
+
+std::optional<Time> time_from(const std::string& text) {
+  using namespace std::chrono;
+  static const std::regex kForm(
+      R"((\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(\.\d{1,9})?([Zz]|([+-])(\d\d):(\d\d)))");
+  std::smatch m;
+  if (!std::regex_match(text, m, kForm)) return std::nullopt;
+  const auto number = [&m](std::size_t group) { return m[group].matched ? std::stoi(m[group].str()) : 0; };
+  const year_month_day date(year(number(1)), month(static_cast<unsigned>(number(2))),
+                            day(static_cast<unsigned>(number(3))));
+  if (!date.ok() || number(4) > 23 || number(5) > 59 || number(6) > 60) return std::nullopt;
+  const auto ahead = (hours(number(10)) + minutes(number(11))) * (m[9].str() == "-" ? -1 : 1);
+  const std::string digits = (m[7].matched ? m[7].str().substr(1) : std::string()) + "000000";
+  return Time(sys_days(date)) + hours(number(4)) + minutes(number(5)) + seconds(number(6)) - ahead +
+         microseconds(std::stoi(digits.substr(0, 6)));
+}
 
 Action setup_network_list(CLI::App& app) {
   const auto page = std::make_shared<Page>();

@@ -32,6 +32,9 @@ std::string word_of(const domain::Word& word);  // "SOURCE/ID"
 // "TENANT/PEER" in its two parts; nullopt: it is none.
 std::optional<std::pair<std::string, std::string>> peer_name_from(const std::string& text);
 
+// RFC 3339, such as 2026-01-31T10:00:00Z; nullopt: it is no such time.
+std::optional<Time> time_from(const std::string& text);
+
 // The peer that the text names, out of the configuration's database.
 Or<store::PeerDetail> find_peer(const Globals& globals, const std::string& text);
 

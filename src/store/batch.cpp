@@ -22,8 +22,14 @@ std::pair<std::string, std::string> subject_of(const Concerned& concerned) {
 }  // namespace
 
 Batch::Batch(Tx& tx, const Sealer& sealer, const KnownTenants& known, std::span<const Arrival> arrivals,
-             std::span<const Cursor> cursors)
-    : tx_(tx), sealer_(sealer), known_(known), arrivals_(arrivals), cursors_(cursors), speaker_(&sealer) {
+             std::span<const Cursor> cursors, Witness* witness)
+    : tx_(tx),
+      sealer_(sealer),
+      known_(known),
+      arrivals_(arrivals),
+      cursors_(cursors),
+      witness_(witness),
+      speaker_(&sealer) {
   if (cursors_.empty()) read_clock();
 }
 
@@ -128,6 +134,7 @@ void Batch::sort_by_inbox(const FirstByName& first, const std::vector<const Arri
 void Batch::absorb_or_bury(const Arrival& arrival, const std::string& known_hash) {
   if (hex_of(arrival.event->payload_hash) == known_hash) {
     ++report_.duplicates;
+    if (witness_ != nullptr) witness_->absorbed(arrival);
     return;
   }
   ++report_.reused_ids;
@@ -173,15 +180,16 @@ bool Batch::waits_for_kept(const Arrival& arrival) {
 
 void Batch::keep(const Arrival& arrival, const Error& why) {
   waits_ = true;
-  if (cursors_.empty()) {
-    if (!arrival.event) refused_ = why;
-    return;
-  }
+  if (witness_ != nullptr) witness_->put_away(arrival, why, true);
   const Concerned concerned =
       arrival.event ? concerned_by(arrival.event->refs) : concerned_by(arrival.raw, arrival.key);
   if (arrival.blocks && (!concerned.tenant.empty() || !concerned.subjects.empty())) {
     const domain::Place place{place_time_.at(&arrival), arrival.partition, arrival.offset};
     kept_.try_emplace(subject_of(concerned), place);
+  }
+  if (cursors_.empty()) {
+    if (!arrival.event) refused_ = why;
+    return;
   }
   put_away(arrival, why, true);
   ++report_.kept;
@@ -189,6 +197,7 @@ void Batch::keep(const Arrival& arrival, const Error& why) {
 }
 
 void Batch::bury(const Arrival& arrival, const Error& why) {
+  if (witness_ != nullptr) witness_->put_away(arrival, why, false);
   if (cursors_.empty()) {
     refused_ = why;
     return;
@@ -233,6 +242,7 @@ void Batch::decide() {
     const domain::Word word = word_of(*arrival);
     state_.prepared = arrival->prepared;
     const domain::Decision decision = arrival->verdict ? *arrival->verdict : event.decide(word, state_);
+    if (witness_ != nullptr) witness_->decided(*arrival, decision);
     if (decision.outcome == domain::Outcome::rejected) {
       changes_.apply(state_, decision);
       events::Outbound answer = events::rejected(word, event.envelope.type, event.refs, decision);

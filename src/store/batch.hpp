@@ -17,12 +17,22 @@ namespace peerwright::store {
 // Tenants that are known to exist: their identities need not be made again.
 using KnownTenants = std::set<std::string>;
 
+// Is told what becomes of each event while a batch runs: for a plan, which is executed and then undone.
+class Witness {
+ public:
+  virtual ~Witness() = default;
+  virtual void decided(const Arrival& arrival, const domain::Decision& decision) = 0;
+  virtual void absorbed(const Arrival& arrival) = 0;  // it was executed before
+  virtual void put_away(const Arrival& arrival, const Error& why, bool kept) = 0;
+};
+
 // One run of the batch transaction; its steps are called in the order in which they stand here. Without cursors it is a
-// replay: the arrivals were read long ago, and what cannot be executed still is left where it is kept.
+// replay (the arrivals were read long ago, and what cannot be executed still is left where it is kept) or a plan, whose
+// witness is told all.
 class Batch {
  public:
   Batch(Tx& tx, const Sealer& sealer, const KnownTenants& known, std::span<const Arrival> arrivals,
-        std::span<const Cursor> cursors);
+        std::span<const Cursor> cursors, Witness* witness = nullptr);
 
   // Locks the partitions' rows; false where one does not stand where the batch begins: a zombie stops here.
   bool lock_partitions();
@@ -40,6 +50,8 @@ class Batch {
   // What was buried or kept in a replay, which stores neither.
   [[nodiscard]] const std::optional<Error>& refused() const { return refused_; }
   [[nodiscard]] bool waits() const { return waits_; }
+  // What was decided.
+  [[nodiscard]] const domain::Changes& changes() const { return changes_; }
   // Whose identities exist once the transaction has committed.
   [[nodiscard]] const std::set<std::string>& tenants() const { return tenants_; }
 
@@ -79,6 +91,7 @@ class Batch {
   const KnownTenants& known_;
   std::span<const Arrival> arrivals_;
   std::span<const Cursor> cursors_;
+  Witness* witness_;                                                     // nullptr: nobody asks
   std::map<std::pair<std::string_view, std::int32_t>, Time> last_time_;  // of each partition, never falling
   std::map<const Arrival*, Time> place_time_;                            // the broker's
   std::chrono::microseconds clock_offset_{0};  // by which the database's clock is ahead on purpose

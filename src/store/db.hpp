@@ -71,6 +71,10 @@ class Db {
   template <typename Body>
   auto transact(Body&& body) -> std::invoke_result_t<Body, Tx&>;
 
+  // The same, and never commits: whatever the body did is undone.
+  template <typename Body>
+  auto rehearse(Body&& body) -> std::invoke_result_t<Body, Tx&>;
+
   pqxx::connection& connection();  // throws as libpqxx does
   void prepare(const char* name);
 
@@ -105,6 +109,16 @@ auto Db::transact(Body&& body) -> std::invoke_result_t<Body, Tx&> {
       crash_point(purpose_, "commit.after");
     }
     return answer;
+  } catch (...) {
+    return tl::unexpected<Error>(classify());
+  }
+}
+
+template <typename Body>
+auto Db::rehearse(Body&& body) -> std::invoke_result_t<Body, Tx&> {
+  try {
+    Tx tx(*this);
+    return body(tx);
   } catch (...) {
     return tl::unexpected<Error>(classify());
   }

@@ -40,9 +40,9 @@ void append(std::vector<std::string>& to, std::vector<std::string> more) {
   to.insert(to.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
 }
 
-void add_gardens(Tx& tx, domain::State& state, const domain::Server& server, Firewall& firewall) {
+void add_gardens(Tx& tx, domain::State& state, const domain::Server& server, bool carried_on, Firewall& firewall) {
   std::map<Id, wireguard::Garden> gardens;  // by tenant
-  for (const auto& row : tx.run("firewall_walled", server.id)) {
+  for (const auto& row : tx.run(carried_on ? "plan_walled" : "firewall_walled", server.id)) {
     RowReader read(row);
     wireguard::Garden& garden = gardens[read.number()];
     append(garden.addresses, addresses_at(place_from(read), state));
@@ -65,10 +65,10 @@ struct LoadedRule {
   Place dest;
 };
 
-std::vector<LoadedRule> load_rules(Tx& tx, domain::State& state, const domain::Server& server) {
+std::vector<LoadedRule> load_rules(Tx& tx, domain::State& state, const domain::Server& server, bool carried_on) {
   std::vector<LoadedRule> rules;
   Ids networks;
-  for (const auto& row : tx.run("firewall_rules", server.id)) {
+  for (const auto& row : tx.run(carried_on ? "plan_rules" : "firewall_rules", server.id)) {
     RowReader read(row, kRuleColumns);
     LoadedRule loaded;
     loaded.rule = rule_from(row);
@@ -87,7 +87,7 @@ std::vector<LoadedRule> load_rules(Tx& tx, domain::State& state, const domain::S
 
 // All addresses on the server of the tenants that have a rule for all of their peers.
 std::map<Id, std::vector<std::string>> load_addresses(Tx& tx, const domain::State& state, const domain::Server& server,
-                                                      const std::vector<LoadedRule>& rules) {
+                                                      const std::vector<LoadedRule>& rules, bool carried_on) {
   std::map<Id, std::vector<std::string>> addresses;
   Ids tenants;
   for (const LoadedRule& loaded : rules) {
@@ -95,7 +95,7 @@ std::map<Id, std::vector<std::string>> load_addresses(Tx& tx, const domain::Stat
   }
   normalise(tenants);
   if (tenants.empty()) return addresses;
-  for (const auto& row : tx.run("firewall_addresses", server.id, array_of(tenants))) {
+  for (const auto& row : tx.run(carried_on ? "plan_addresses" : "firewall_addresses", server.id, array_of(tenants))) {
     RowReader read(row);
     const Id tenant_id = read.number();
     append(addresses[tenant_id], addresses_at(place_from(read), state));
@@ -103,9 +103,9 @@ std::map<Id, std::vector<std::string>> load_addresses(Tx& tx, const domain::Stat
   return addresses;
 }
 
-void add_rules(Tx& tx, domain::State& state, const domain::Server& server, Firewall& firewall) {
-  const auto rules = load_rules(tx, state, server);
-  const auto all = load_addresses(tx, state, server, rules);
+void add_rules(Tx& tx, domain::State& state, const domain::Server& server, bool carried_on, Firewall& firewall) {
+  const auto rules = load_rules(tx, state, server, carried_on);
+  const auto all = load_addresses(tx, state, server, rules, carried_on);
   const auto ends = [&](const LoadedRule& loaded, const std::optional<Id>& peer_id, const Place& place) {
     if (peer_id) return addresses_at(place, state);
     const auto found = all.find(loaded.rule.tenant_id);
@@ -183,8 +183,8 @@ std::string wanted_firewall(Tx& tx, domain::State& state, const domain::Server& 
   for (const auto& net : {network.net4, network.net6}) {
     if (net) firewall.tunnel_networks.push_back(net->text());
   }
-  if (needs.walled) add_gardens(tx, state, server, firewall);
-  if (needs.rules) add_rules(tx, state, server, firewall);
+  if (needs.walled) add_gardens(tx, state, server, needs.carried_on, firewall);
+  if (needs.rules) add_rules(tx, state, server, needs.carried_on, firewall);
   return wireguard::render_firewall(firewall);
 }
 

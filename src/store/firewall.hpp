@@ -34,6 +34,7 @@ KnownFirewall seen_firewall(const KnownFirewall& before, const wireguard::HostAn
 struct FirewallNeeds {
   bool walled = false;
   bool rules = false;
+  bool carried_on = false;  // as it will be once all holds have reached their peers, not as these were announced
 };
 // The firewall that the server is to have now, rendered; "" for none. Its network is loaded.
 std::string wanted_firewall(Tx& tx, domain::State& state, const domain::Server& server, const FirewallNeeds& needs);

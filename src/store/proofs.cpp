@@ -234,16 +234,21 @@ std::string proven_endpoint(const std::optional<std::string>& proven, const std:
   return at == std::string::npos ? std::string() : proven->substr(at + kEndpointLine.size());
 }
 
+std::vector<std::string> allowed_ips_of(const Peer& peer, const domain::Network& network) {
+  std::vector<std::string> allowed_ips = addresses_of(peer, network);
+  for (const std::string& site : peer.site_networks) {
+    const auto prefix = wireguard::Prefix::parse(site);
+    allowed_ips.push_back(prefix ? prefix->network().text() : site);
+  }
+  std::sort(allowed_ips.begin(), allowed_ips.end());
+  return allowed_ips;
+}
+
 Result<PeerConfigs> configs_of(const Peer& peer, const domain::Network& network, const Sealer* sealer) {
   PeerConfigs configs;
   PeerConfig& main = configs.main;
   main.public_key = peer.public_key;
-  main.allowed_ips = addresses_of(peer, network);
-  for (const std::string& site : peer.site_networks) {
-    const auto prefix = wireguard::Prefix::parse(site);
-    main.allowed_ips.push_back(prefix ? prefix->network().text() : site);
-  }
-  std::sort(main.allowed_ips.begin(), main.allowed_ips.end());
+  main.allowed_ips = allowed_ips_of(peer, network);
   main.keepalive_seconds = peer.hub_keepalive_seconds;
   if (!peer.preshared_key_sealed.empty()) {
     auto key = open_column(sealer, peer.preshared_key_sealed, preshared_key_place(peer));

@@ -11,6 +11,8 @@ struct PeerConfigs {
   wireguard::PeerConfig main;
   std::optional<wireguard::PeerConfig> staged;
 };
+// The prefixes that are the peer's on its server: its addresses and the networks behind it, sorted.
+std::vector<std::string> allowed_ips_of(const domain::Peer& peer, const domain::Network& network);
 // Error `preshared_key_unreadable`. The endpoint is left out: it belongs to some pushes only.
 Result<PeerConfigs> configs_of(const domain::Peer& peer, const domain::Network& network, const Sealer* sealer);
 

@@ -41,13 +41,22 @@ class Carrier {
     } else {
       to_servers("wider_servers_of_network");
     }
-    store_changes(tx_, changes_, state_);
-    messages_.store(tx_);
-    done_.due = !changes_.due_servers.empty();
+    store();
     return done_;
   }
 
+  void carry_to_meshes() {
+    to_meshes();
+    store();
+  }
+
  private:
+  void store() {
+    store_changes(tx_, changes_, state_);
+    messages_.store(tx_);
+    done_.due = !changes_.due_servers.empty();
+  }
+
   void note(Id id) {
     done_.last_id = id;
     ++done_.count;
@@ -147,6 +156,11 @@ class Carrier {
 };
 
 }  // namespace
+
+void carry_to_meshes(Tx& tx, Id server_id, const std::string& cause, const Sealer* sealer) {
+  const Wider wider{domain::name_of(domain::FanOut::server), server_id, 0, cause, {}};
+  Carrier(tx, wider, 0, sealer).carry_to_meshes();
+}
 
 Result<SweepStore::Step> SweepStore::wider_fan_out(int chunk) {
   std::optional<Wider> picked;

@@ -7,16 +7,20 @@
 namespace peerwright::worker {
 
 void read_arrival(const Context& context, store::Arrival& arrival) {
+  read_arrival(Reading{context.config()->sources, *context.sealer, context.intake_key}, arrival);
+}
+
+void read_arrival(const Reading& with, store::Arrival& arrival) {
   auto event = events::decode(arrival.raw);
   if (!event) {
     arrival.refusal = event.error();
-    arrival.blocks = may_block(context.config()->sources, arrival.topic, events::sender_of(arrival.raw).source,
+    arrival.blocks = may_block(with.sources, arrival.topic, events::sender_of(arrival.raw).source,
                                store::concerned_tenant(arrival.raw, arrival.key));
     return;
   }
-  arrival.verdict = refuse_unbound(context.config()->sources, arrival.topic, *event);
+  arrival.verdict = refuse_unbound(with.sources, arrival.topic, *event);
   if (!arrival.verdict && event->secrets.any()) {
-    arrival.prepared = prepare_secrets(event->secrets, *context.sealer, context.intake_key);
+    arrival.prepared = prepare_secrets(event->secrets, with.sealer, with.intake_key);
   }
   arrival.event = *std::move(event);
 }

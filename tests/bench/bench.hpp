@@ -23,5 +23,8 @@ int intake();
 int push();
 int memory();
 int fanout();
+int latency();
+int reconcile();
+int hosts();
 
 }  // namespace peerwright::bench

@@ -37,10 +37,13 @@ int main(int argc, char** argv) {
     if (what == "push") return peerwright::bench::push();
     if (what == "memory") return peerwright::bench::memory();
     if (what == "fanout") return peerwright::bench::fanout();
+    if (what == "latency") return peerwright::bench::latency();
+    if (what == "reconcile") return peerwright::bench::reconcile();
+    if (what == "hosts") return peerwright::bench::hosts();
   } catch (const std::exception& fault) {
     std::fprintf(stderr, "%s\n", fault.what());
     return 1;
   }
-  std::fputs("usage: bench intake | push | fanout | memory\n", stderr);
+  std::fputs("usage: bench intake | push | fanout | latency | reconcile | hosts | memory\n", stderr);
   return 2;
 }

@@ -20,6 +20,7 @@ Result<domain::ServerMaintenance> decode_server_maintenance(const Json& data);
 Result<domain::ServerRetire> decode_server_retire(const Json& data);
 Result<domain::ServerRotateKey> decode_server_rotate_key(const Json& data);
 Result<domain::ServerReconcile> decode_server_reconcile(const Json& data);
+Result<domain::ServerImport> decode_server_import(const Json& data);
 Result<domain::ServerObserve> decode_server_observe(const Json& data);
 
 Result<domain::ReservationCreate> decode_reservation_create(const Json& data);

@@ -154,6 +154,9 @@ Result<domain::ServerRotateKey> decode_server_rotate_key(const Json& data) {
 Result<domain::ServerReconcile> decode_server_reconcile(const Json& data) {
   return domain::ServerReconcile{text_in(data, "server")};
 }
+Result<domain::ServerImport> decode_server_import(const Json& data) {
+  return domain::ServerImport{text_in(data, "server"), text_in(data, "tenant")};
+}
 Result<domain::ServerObserve> decode_server_observe(const Json& data) {
   return domain::ServerObserve{text_in(data, "server")};
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "adopt.hpp"
 #include "columns.hpp"
 #include "delivery_plan.hpp"
 #include "peerwright/base/text.hpp"
@@ -34,6 +35,7 @@ std::optional<DeliveryRow> lock_delivery(Tx& tx, const std::string& worker_id, I
   delivery.has_links = read.flag();
   delivery.needs.walled = read.flag();
   delivery.needs.rules = read.flag();
+  if (const auto tenant = read.maybe_number()) delivery.import = PlannedImport{*tenant, read.text()};
   return delivery;
 }
 
@@ -166,6 +168,7 @@ Result<std::optional<PlannedPush>> DeliveryStore::Impl::plan_locked(Tx& tx, cons
     push.firewall.hash = wireguard::firewall_hash(wanted_firewall(tx, state, server, delivery->needs));
     push.firewall.refused_code = refused_code(delivery->firewall, push.firewall.hash);
     push.complaint = push.firewall.refused_code;
+    push.import = delivery->import;
     pick_reading(tx, state, sealer, links, push);
   } else {
     const Picked picked = pick_push(tx, state, *delivery, limits, sealer, links, push);
@@ -273,6 +276,7 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   const Id server_id = push.server.id;
   domain::State state;
   state.now = time_from_micros(int_at(tx.run("delivery_clock")[0], 0));
+  if (push.import) lock_for_import(tx, push, state);
   // The other ends of its links are changed with a new key: all servers are locked in their order.
   Ids linked;
   if (push.server.public_key.empty() || !push.plan.interface_key.empty()) {
@@ -300,6 +304,7 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   }
   Finished finished = store_proofs(tx, state, server_id, sealer, shown);
   finished.as_told += nodes_as_told;
+  if (push.import) finished.imported = import_strangers(tx, state, push, answer, sealer);
   for (const std::string& key : push.unresolved) {
     if (!push.link_keys.contains(key)) {
       park(tx, state, server_id, sealer, key, "endpoint_unresolvable", push.planned_generation);
@@ -316,7 +321,7 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
             answer.file_hash,
             pushed,
             disputed ? retry_in : kAtOnce,
-            key_waits || firewall_waits || is_pending(links),
+            key_waits || firewall_waits || is_pending(links) || (finished.imported && finished.imported->adopted > 0),
             push.complaint,
             shown.walled_out};
   auto more = mark_done(tx, worker_id, server_id, done);

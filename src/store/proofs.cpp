@@ -245,6 +245,7 @@ Result<PeerConfigs> configs_of(const Peer& peer, const domain::Network& network,
   }
   std::sort(main.allowed_ips.begin(), main.allowed_ips.end());
   main.keepalive_seconds = peer.hub_keepalive_seconds;
+  main.keeps_preshared_key = peer.preshared_key_unknown;
   if (!peer.preshared_key_sealed.empty()) {
     auto key = open_column(sealer, peer.preshared_key_sealed, preshared_key_place(peer));
     if (!key) {

@@ -8,8 +8,8 @@
 
 // The answer of src/ssh/scripts/push.sh, line by line:
 //   interface PUBLICKEY
-//   kernel PUBLICKEY KEEPALIVE PREFIX,...        any number of them
-//   file PUBLICKEY KEEPALIVE PREFIX,...          any number of them
+//   kernel PUBLICKEY KEEPALIVE PREFIX,... psk|none    any number of them; whether it has a preshared key
+//   file PUBLICKEY KEEPALIVE PREFIX,... psk|none      any number of them
 //   secrets KERNELHASH FILEHASH
 //   config HASH PUBLICKEY                        of the saved [Interface]; "(none)"
 //   firewall LOADEDHASH STATEHASH FILEHASH       each "-" where there is none, "?" where nft does not tell
@@ -47,11 +47,12 @@ std::optional<std::vector<std::string>> prefixes_of(std::string_view text, bool 
 // Reads the words after `kernel` or `file`. A file may hold anything: what is no value stays in it as it is
 // (`tolerant`) and so equals nothing that is wanted.
 std::optional<HostPeer> peer_of(const std::vector<std::string_view>& words, bool tolerant) {
-  if (words.size() != 4 || !check_public_key(words[1])) return std::nullopt;
+  if (words.size() != 5 || !check_public_key(words[1])) return std::nullopt;
+  if (words[4] != "psk" && words[4] != "none") return std::nullopt;
   auto keepalive = keepalive_of(words[2], tolerant);
   auto prefixes = prefixes_of(words[3], tolerant);
   if (!keepalive || !prefixes) return std::nullopt;
-  return HostPeer{std::string(words[1]), std::move(*prefixes), *keepalive};
+  return HostPeer{std::string(words[1]), std::move(*prefixes), *keepalive, words[4] == "psk"};
 }
 
 // Reads as many lines of `name` as there are, from `next` on; false where one is not whole.

@@ -57,6 +57,18 @@ tl::unexpected<Error> invalid(std::string_view what) {
                    "correct the server's " + std::string(what));
 }
 
+const char* name_of(PushMode mode) {
+  switch (mode) {
+    case PushMode::push:
+      return " push";
+    case PushMode::look:
+      return " look";
+    case PushMode::reading:
+      break;
+  }
+  return " reading";
+}
+
 // `exec_prefix timeout ... sh -c SCRIPT peerwright INTERFACE CONFIG`
 Result<std::string> script_command(const HostInterface& where, int timeout_seconds, std::string_view script) {
   if (!good_interface(where.interface)) return invalid("interface name");
@@ -76,9 +88,8 @@ Result<std::string> exec_command(const HostInterface& where, PushMode mode, std:
   auto command = script_command(where, timeout_seconds, script);
   if (!command) return command;
   if (!made_of(where.installation_id, "_-", kMaxInstallationChars)) return invalid("installation id");
-  if (push_number <= 0) return invalid("push number");
-  *command += " " + shell_quoted(where.installation_id) + " " + std::to_string(push_number);
-  *command += mode == PushMode::push ? " push" : " reading";
+  if (push_number <= 0 && mode != PushMode::look) return invalid("push number");
+  *command += " " + shell_quoted(where.installation_id) + " " + std::to_string(push_number) + name_of(mode);
   if (where.expected_key.empty()) return command;
   if (!check_public_key(where.expected_key)) return invalid("public key");
   return *command + ' ' + shell_quoted(where.expected_key);

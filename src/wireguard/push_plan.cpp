@@ -61,6 +61,7 @@ void render_firewall_lines(std::string& text, std::string_view firewall) {
 std::string fingerprint(const PeerConfig& peer) {
   std::string text = peer.public_key + " allowed_ips=" + joined(peer.allowed_ips);
   text += " keepalive=" + (peer.keepalive_seconds == 0 ? "off" : std::to_string(peer.keepalive_seconds)) + " psk=";
+  if (peer.keeps_preshared_key) return text + "kept";
   return text + (is_preshared_key(peer.preshared_key)
                      ? sha256_hex(peer.preshared_key.reveal()).substr(0, kFingerprintDigits)
                      : std::string("none"));

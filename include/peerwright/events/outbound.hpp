@@ -99,6 +99,13 @@ Outbound customer_status(const std::string& tenant, const domain::Customer& cust
 // person should look at; may be empty.
 Outbound tenant_status(const domain::Tenant& tenant, const std::string& cause, const std::string& alert = {});
 
+// What came of an import.
+struct ImportReport {
+  std::string tenant;
+  std::int64_t adopted = 0;
+  std::map<std::string, std::int64_t> left_alone;  // code -> how many keys
+};
+
 // What is known around a server when its status is said; all of it may be absent.
 struct ServerContext {
   const domain::Network* network = nullptr;
@@ -108,6 +115,7 @@ struct ServerContext {
   std::string error_code;                     // of the last attempt to reach or change it; empty: it went well
   std::map<std::string, std::int64_t> drift;  // kind -> count, as observed last
   std::string alert;                          // a stable code, such as of a guard stop; empty: none
+  std::optional<ImportReport> import{};       // that has just been made
 };
 // Id "server.status/SERVER/VERSION", key "server/NAME". state: active, draining, retired.
 Outbound server_status(const domain::Server& server, const std::string& cause, const ServerContext& context);

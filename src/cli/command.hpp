@@ -81,6 +81,7 @@ Action setup_keys_status(CLI::App& app);
 Action setup_server_list(CLI::App& app);
 Action setup_server_show(CLI::App& app);
 Action setup_server_prepare(CLI::App& app);
+Action setup_server_import(CLI::App& app);
 Action setup_dlq_list(CLI::App& app);
 Action setup_dlq_show(CLI::App& app);
 Action setup_dlq_replay(CLI::App& app);

@@ -30,6 +30,7 @@ const std::vector<Command>& own_commands() {
       {"server", "show", "Show one server: settings, delivery, counts of its peers", setup_server_show},
       {"server", "prepare", "Make a server out of a host, or one that was rebuilt: its files, its interface, its key",
        setup_server_prepare},
+      {"server", "import", "Adopt the peers that stand on a host and that nobody knows", setup_server_import},
       {"network", "list", "List networks", setup_network_list},
       {"network", "show", "Show one network: ranges, and how many addresses are left", setup_network_show},
       {"rule", "list", "List access rules", setup_rule_list},

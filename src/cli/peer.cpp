@@ -17,6 +17,7 @@ constexpr std::array kColumns{Column{"TENANT", "tenant"},
                               Column{"TYPE", "type", true},
                               Column{"PLAN", "plan", true},
                               Column{"REGION", "region", true},
+                              Column{"ADOPTED", "adopted", true},
                               Column{"PUBLIC_KEY", "public_key", true},
                               Column{"CHANGED_AT", "changed_at", true},
                               Column{"CAUSE", "cause", true}};

@@ -94,7 +94,8 @@ Json row_of(const store::PeerView& view) {
           {"customer", or_null(view.customer)},
           {"type", name_of(peer.type)},
           {"plan", or_null(peer.plan)},
-          {"region", or_null(view.region)}};
+          {"region", or_null(view.region)},
+          {"adopted", peer.adopted}};
 }
 
 namespace {
@@ -107,7 +108,8 @@ Json settings_of(const domain::Peer& peer) {
           {"dns", peer.dns},
           {"mtu", peer.mtu > 0 ? Json(peer.mtu) : Json()},
           {"hub_keepalive_seconds", peer.hub_keepalive_seconds},
-          {"has_preshared_key", !peer.preshared_key_sealed.empty()},
+          {"has_preshared_key", !peer.preshared_key_sealed.empty() || peer.preshared_key_unknown},
+          {"preshared_key_unknown", peer.preshared_key_unknown},
           {"expires_at", or_null(peer.expires_at)},
           {"quota_bytes", peer.quota_bytes > 0 ? Json(peer.quota_bytes) : Json()},
           {"over_quota", peer.over_quota},

@@ -56,7 +56,7 @@ auto details_of(const Peer& p) {
   return std::tie(p.description, p.display_name, p.user_id, p.type, p.plan, p.endpoint, p.site_networks, p.dns, p.mtu,
                   p.hub_keepalive_seconds, p.metadata, p.expires_at, p.expired, p.quota_bytes, p.over_quota,
                   p.reservation, p.preshared_key_sealed, p.preshared_key_hash, p.client_key_sealed, p.staged_key,
-                  p.staged_until, p.staged_client_key_sealed);
+                  p.staged_until, p.staged_client_key_sealed, p.adopted, p.preshared_key_unknown);
 }
 
 bool readdressed(const Peer& before, const Peer& after) {
@@ -160,6 +160,8 @@ void Changes::apply(State& state, const Decision& decision) {
   for (const auto& [subject, cause] : decision.wider_fan_outs) wider_fan_outs.insert_or_assign(subject, cause);
   add(observe_servers, decision.observe_servers);
   for (const auto& [server, goes] : decision.approved_servers) approved_servers.insert_or_assign(server, goes);
+  for (const auto& [server, import] : decision.imports) imports.insert_or_assign(server, import);
+  for (const auto& [adopted, peer] : decision.claims) claims.insert_or_assign(adopted, peer);
   add(abandoned_servers, decision.abandoned_servers);
   add(doubtful_servers, decision.doubtful_servers);
   add(due_servers, decision.due_servers);

@@ -1,3 +1,4 @@
+#include "peer_claim.hpp"
 #include "peer_settings.hpp"
 #include "peerwright/domain/events.hpp"
 #include "peerwright/domain/rules.hpp"
@@ -47,6 +48,7 @@ Refs refs_of(const PeerMove& event) {
 Decision decide(const PeerMove& event, const Word& word, const State& state) {
   const Peer& before = *state.peer(event.tenant, event.peer);
   if (auto refusal = refuse_change(before, word)) return *std::move(refusal);
+  if (auto refusal = refuse_unknown_secret(before)) return *std::move(refusal);
   Decision decision;
   Peer after = before;
   after.word = following(word, after.word);

@@ -1,6 +1,4 @@
-#include <algorithm>
-#include <chrono>
-
+#include "peer_claim.hpp"
 #include "peer_settings.hpp"
 #include "peerwright/domain/events.hpp"
 #include "peerwright/domain/rules.hpp"
@@ -30,34 +28,9 @@ Decision decide_again(const PeerProvision& event, const Peer& peer, const State&
   return decision;
 }
 
-// Now, but behind every release of its subscriber and customer: two transactions may begin in one order and decide in
-// the other, and a release ends the peers that were there before it.
-Time after_releases(const Peer& peer, const State& state) {
-  Time at = state.now;
-  const auto pass = [&](const std::optional<Time>& released_at) {
-    if (released_at) at = std::max(at, *released_at + std::chrono::microseconds(1));
-  };
-  const Subscriber* subscriber = peer.subscriber_id ? state.subscriber(*peer.subscriber_id) : nullptr;
-  if (subscriber == nullptr) return at;
-  pass(subscriber->released_at);
-  const Customer* customer = subscriber->customer_id ? state.customer(*subscriber->customer_id) : nullptr;
-  if (customer != nullptr) pass(customer->released_at);
-  return at;
-}
-
 Decision reservation_expired() {
   return rejected("reservation_expired", "the peer's reservation has ended",
                   "reserve again, or name a server or a region to get a place now");
-}
-
-// Counts the peer to another plan than the one that it was reserved with.
-std::optional<Decision> change_plan(const std::string& plan, Peer& peer, const State& state, Decision& decision) {
-  if (plan.empty() || plan == peer.plan) return std::nullopt;
-  if (auto refusal = refuse_plan(*state.tenant(peer.tenant_id), plan)) return refusal;
-  count_peer(peer, -1, state, decision);
-  peer.plan = plan;
-  count_peer(peer, 1, state, decision);
-  return std::nullopt;
 }
 
 // A reserved peer becomes a provisioned one: it keeps its place, also on a server that takes no new ones, and is
@@ -103,14 +76,17 @@ Decision decide(const PeerProvision& event, const Word& word, const State& state
     return rejected("peer_revoked", "the peer was revoked, which is final", "provision a peer of another name");
   }
   if (auto refusal = refuse_by_order(word, before.word)) return *std::move(refusal);
-  const bool comparable = state.prepared.refusal.empty();
-  if (before.stage == Stage::provisioned && comparable) return decide_again(event, before, state);
   const Tenant& tenant = *state.tenant(event.place.tenant);
+  const std::string& key = key_of(event, state);
+  const Peer* adopted = state.adopted_peer(tenant.id, key);
+  const bool is_claim = adopted != nullptr && (before.public_key.empty() || before.id == adopted->id);
+  const bool comparable = state.prepared.refusal.empty();
+  if (before.stage == Stage::provisioned && comparable && !is_claim) return decide_again(event, before, state);
   if (auto refusal = refuse_secrets(event.public_key.empty(), event.settings, tenant, state)) {
     return *std::move(refusal);
   }
+  if (is_claim) return claim(event, word, *adopted, state);
   // The refusal is the same whoever holds the key: it must not tell one tenant about another.
-  const std::string& key = key_of(event, state);
   if (state.key_taken(key)) {
     return rejected("key_unavailable", "the public key cannot be used", "make a new key pair on the client");
   }

@@ -1,3 +1,4 @@
+#include "peer_claim.hpp"
 #include "peer_settings.hpp"
 #include "peerwright/domain/events.hpp"
 #include "peerwright/domain/rules.hpp"
@@ -52,6 +53,7 @@ Decision decide(const PeerRotateKey& event, const Word& word, const State& state
     decision.peers.push_back(std::move(after));
     return decision;
   }
+  if (auto refusal = refuse_unknown_secret(before)) return *std::move(refusal);
   const bool makes_key = event.public_key.empty();
   if (auto refusal = refuse_secrets(makes_key, {}, *state.tenant(event.tenant), state)) return *std::move(refusal);
   const std::string& key = makes_key ? state.prepared.client_public_key : event.public_key;

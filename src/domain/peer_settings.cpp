@@ -23,7 +23,8 @@ Decision refused_secret(const std::string& code) {
 }
 
 auto host_side(const Peer& peer) {
-  return std::tie(peer.endpoint, peer.site_networks, peer.hub_keepalive_seconds, peer.preshared_key_hash);
+  return std::tie(peer.endpoint, peer.site_networks, peer.hub_keepalive_seconds, peer.preshared_key_hash,
+                  peer.preshared_key_unknown);
 }
 
 }  // namespace
@@ -76,6 +77,7 @@ void put_settings(const PeerSettings& settings, const std::vector<wireguard::Pre
   if (settings.preshared_key && prepared.preshared_key_hash != peer.preshared_key_hash) {
     peer.preshared_key_sealed = prepared.preshared_key_sealed;
     peer.preshared_key_hash = prepared.preshared_key_hash;
+    peer.preshared_key_unknown = false;
   }
 }
 

@@ -39,6 +39,12 @@ const Peer* State::peer(Id id) const { return find_in(peers_, id); }
 
 bool State::key_taken(std::string_view public_key) const { return taken_keys_.contains(std::string(public_key)); }
 
+const Peer* State::adopted_peer(Id tenant_id, std::string_view public_key) const {
+  const Id* id = find_in(adopted_ids_, std::string(public_key));
+  const Peer* adopted = id == nullptr ? nullptr : peer(*id);
+  return adopted != nullptr && adopted->tenant_id == tenant_id ? adopted : nullptr;
+}
+
 const Server* State::server(std::string_view name) const {
   const Id* id = find_in(server_ids_, std::string(name));
   return id == nullptr ? nullptr : server(*id);
@@ -159,6 +165,11 @@ void State::load(Peer peer) {
   if (!peer.public_key.empty()) taken_keys_.insert(peer.public_key);
   if (!peer.staged_key.empty()) taken_keys_.insert(peer.staged_key);
   const Id id = peer.id;
+  if (peer.adopted) {
+    adopted_ids_[peer.public_key] = id;
+  } else if (const Peer* before = find_in(peers_, id); before != nullptr && before->adopted) {
+    adopted_ids_.erase(before->public_key);
+  }
   // What a decision of this batch took is taken for the next one.
   if (peer.network_id && peer.address_offset) uses_[{*peer.network_id, *peer.address_offset}] = AddressUse::taken;
   if (const Peer* before = find_in(peers_, id); before != nullptr && before->server_id) {

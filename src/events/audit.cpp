@@ -31,6 +31,18 @@ void write_used_keys(JsonWriter& body, const domain::Decision& decision) {
   body.end_array();
 }
 
+void write_claims(JsonWriter& body, const domain::Decision& decision) {
+  if (decision.claims.empty()) return;
+  body.begin_array("claims");
+  for (const auto& [adopted, peer] : decision.claims) {
+    body.begin_object();
+    body.number("adopted_peer_id", adopted);
+    body.number("peer_id", peer);
+    body.end_object();
+  }
+  body.end_array();
+}
+
 // To whom the change is carried on afterwards.
 void write_fan_outs(JsonWriter& body, const domain::Decision& decision) {
   if (decision.fan_outs.empty() && decision.wider_fan_outs.empty()) return;
@@ -69,6 +81,7 @@ void write_changes(JsonWriter& body, const domain::Decision& decision) {
   write_all(body, "timers", decision.timers);
   write_all(body, "freed", decision.freed);
   write_used_keys(body, decision);
+  write_claims(body, decision);
   write_fan_outs(body, decision);
   body.end_object();
 }

@@ -31,6 +31,8 @@ void write_secrets(JsonWriter& body, const domain::Peer& peer) {
   body.text_unless_empty("staged_key", peer.staged_key);
   body.time("staged_until", peer.staged_until);
   body.text_unless_empty("staged_client_key_sealed", peer.staged_client_key_sealed);
+  body.flag_if_set("adopted", peer.adopted);
+  body.flag_if_set("preshared_key_unknown", peer.preshared_key_unknown);
 }
 
 void write_settings(JsonWriter& body, const domain::Peer& peer) {

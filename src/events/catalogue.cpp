@@ -77,6 +77,7 @@ std::vector<Row> make_rows() {
   rows.push_back(row<domain::ServerRotateKey>("server.rotate_key", decode_server_rotate_key));
   rows.push_back(row<domain::ServerReconcile>("server.reconcile", decode_server_reconcile, Kind::order));
   rows.push_back(row<domain::ServerApprove>("server.approve", decode_server_approve, Kind::order));
+  rows.push_back(row<domain::ServerImport>("server.import", decode_server_import, Kind::order));
   rows.push_back(row<domain::ServerObserve>("server.observe", decode_server_observe, Kind::order));
   rows.push_back(row<domain::ReservationCreate>("reservation.create", decode_reservation_create));
   rows.push_back(row<domain::ReservationCleanup>("reservation.cleanup", decode_reservation_cleanup, Kind::sweep));

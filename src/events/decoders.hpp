@@ -21,6 +21,7 @@ Result<domain::ServerRetire> decode_server_retire(const Json& data);
 Result<domain::ServerRotateKey> decode_server_rotate_key(const Json& data);
 Result<domain::ServerReconcile> decode_server_reconcile(const Json& data);
 Result<domain::ServerApprove> decode_server_approve(const Json& data);
+Result<domain::ServerImport> decode_server_import(const Json& data);
 Result<domain::ServerObserve> decode_server_observe(const Json& data);
 
 Result<domain::ReservationCreate> decode_reservation_create(const Json& data);

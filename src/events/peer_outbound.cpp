@@ -102,6 +102,7 @@ Outbound peer_status(const Peer& peer, const PeerContext& context, const ClientS
   write_who(body, peer, context.customer);
   body.text("entitlement", said_entitlement(peer.entitlement));
   body.flag_if_set("walled_garden", peer.entitlement == Entitlement::walled_garden);
+  body.flag_if_set("adopted", peer.adopted);
   body.text("delivery", domain::name_of(peer.delivery()));
   if (peer.delivery() == domain::Delivery::failed) body.text("delivery_error", peer.delivery_error);
   if (context.server != nullptr) body.text("server", context.server->name);

@@ -175,6 +175,9 @@ Result<domain::ServerReconcile> decode_server_reconcile(const Json& data) {
 Result<domain::ServerApprove> decode_server_approve(const Json& data) {
   return domain::ServerApprove{text_in(data, "server"), said_int(data, "keys"), flag_in(data, "approved", true)};
 }
+Result<domain::ServerImport> decode_server_import(const Json& data) {
+  return domain::ServerImport{text_in(data, "server"), text_in(data, "tenant")};
+}
 Result<domain::ServerObserve> decode_server_observe(const Json& data) {
   return domain::ServerObserve{text_in(data, "server")};
 }

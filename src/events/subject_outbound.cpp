@@ -99,6 +99,16 @@ void write_observed(JsonWriter& body, const ServerContext& context) {
   body.end_object();
 }
 
+void write_import(JsonWriter& body, const ImportReport& import) {
+  body.begin_object("import");
+  body.text("tenant", import.tenant);
+  body.number("adopted", import.adopted);
+  body.begin_object("left_alone");
+  for (const auto& [code, count] : import.left_alone) body.number(code, count);
+  body.end_object();
+  body.end_object();
+}
+
 }  // namespace
 
 HoldSummary summary_of(const std::vector<const domain::Hold*>& holds) {
@@ -190,6 +200,7 @@ Outbound server_status(const domain::Server& server, const std::string& cause, c
   body.number("max_peers", server.max_peers);
   body.number("free", std::max<std::int64_t>(server.max_peers - server.peer_count, 0));
   write_observed(body, context);
+  if (context.import) write_import(body, *context.import);
   write_retirement(body, server);
   body.object_text("metadata", server.metadata);
   body.text("cause", cause);

@@ -155,7 +155,18 @@ void Batch::find_peers(Levels& levels, const Ids& rule_peers) {
     for (const std::string& name : refs->other_peers) peers.emplace(tenant->id, name);
   }
   if (peers.empty() && rule_peers.empty()) return;
-  for (const auto& row : find(tx_, "intake_peers_find", peers, rule_peers)) {
+  Column tenant, name, key_tenant, key;
+  for (const auto& [tenant_id, text] : peers) {
+    tenant.add(tenant_id);
+    name.add(std::string_view(text));
+  }
+  for (const Refs* refs : named_) {
+    if (refs->public_key.empty() || tenant_of(*refs) == nullptr) continue;
+    key_tenant.add(tenant_of(*refs)->id);
+    key.add(std::string_view(refs->public_key));
+  }
+  for (const auto& row :
+       tx_.run("intake_peers_find", tenant.text(), name.text(), array_of(rule_peers), key_tenant.text(), key.text())) {
     levels.peers.push_back(int_at(row, 0));
     levels.add_pointers(row, 1);
   }
@@ -234,18 +245,26 @@ void Batch::lock_and_load() {
   lock_levels(tx_, levels, state_);
   load_keys();
   load_offsets();
-  load_sites(levels);
+  load_sites_of(levels);
   load_around(levels);
 }
 
 void Batch::load_keys() {
   std::set<std::string> keys;
+  Named claimed;
   for (const Refs* refs : named_) {
     if (!refs->public_key.empty()) keys.insert(refs->public_key);
+    if (tenant_of(*refs) != nullptr) claimed.emplace(tenant_of(*refs)->id, refs->public_key);
     keys.insert(refs->keys.begin(), refs->keys.end());
   }
   if (keys.empty()) return;
-  for (const auto& row : tx_.run("intake_keys_taken", text_array(keys))) state_.load_taken_key(text_at(row, 0));
+  for (const auto& row : tx_.run("intake_keys_taken", text_array(keys))) {
+    state_.load_taken_key(text_at(row, 0));
+    const auto adopted = maybe_int_at(row, 1);
+    if (adopted && claimed.contains({int_at(row, 2), text_at(row, 0)}) && state_.peer(*adopted) == nullptr) {
+      throw pqxx::transaction_rollback("a peer was adopted while it was being locked");
+    }
+  }
 }
 
 std::map<Id, std::int64_t> Batch::demand() const {
@@ -303,16 +322,10 @@ void Batch::load_offsets() {
     network.ahead.erase(std::unique(network.ahead.begin(), network.ahead.end()), network.ahead.end());
     state_.load(std::move(network));
   }
-  if (uses.empty()) return;
-  for (const auto& row : uses.run(tx_, "load_uses")) {
-    const auto use = bool_at(row, 2)   ? domain::AddressUse::taken
-                     : bool_at(row, 3) ? domain::AddressUse::quarantined
-                                       : domain::AddressUse::free;
-    state_.load_use(int_at(row, 0), int_at(row, 1), use);
-  }
+  load_uses(tx_, uses, state_);
 }
 
-void Batch::load_sites(const Levels& levels) {
+void Batch::load_sites_of(const Levels& levels) {
   std::set<std::string> prefixes;
   const auto add = [&](const std::vector<std::string>& texts) {
     for (const std::string& text : texts) {
@@ -321,17 +334,7 @@ void Batch::load_sites(const Levels& levels) {
   };
   for (const Refs* refs : named_) add(refs->site_networks);
   for (const Id peer_id : levels.peers) add(state_.peer(peer_id)->site_networks);  // it may move
-  if (prefixes.empty() || levels.servers.empty()) return;
-  for (const auto& row : tx_.run("load_sites", array_of(levels.servers), text_array(prefixes))) {
-    RowReader read(row);
-    domain::SitePrefix site;
-    site.server_id = read.number();
-    site.prefix = read.maybe_prefix().value();
-    site.peer_id = read.maybe_number();
-    site.mesh_id = read.maybe_number();
-    site.other = read.text();
-    state_.load(std::move(site));
-  }
+  load_sites(tx_, levels.servers, prefixes, state_);
 }
 
 // What only some events, and the statuses that follow, need.

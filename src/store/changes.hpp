@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,11 @@ std::vector<domain::Peer> load_whole_peers(Tx& tx, const Ids& ids, domain::State
 void lock_rules(Tx& tx, const Ids& ids, domain::State& state);
 void load_holds(Tx& tx, const Ids& customers, const Ids& subscribers, const Ids& peers, domain::State& state);
 
+// The use of addresses (rows of network and offset), and the prefixes on the servers that overlap any of these.
+class RowWriter;
+void load_uses(Tx& tx, const RowWriter& addresses, domain::State& state);
+void load_sites(Tx& tx, const Ids& servers, const std::set<std::string>& prefixes, domain::State& state);
+
 // Whatever one transaction decides about, level by level.
 struct Levels {
   Ids tenants, customers, subscribers, networks, meshes, servers, peers, rules;
@@ -50,8 +56,8 @@ void find_around(Tx& tx, Levels& levels);
 void lock_levels(Tx& tx, Levels& levels, domain::State& state);
 
 // Rows that begin with the columns of the fragment of that name (peer_columns, server_columns, ... in subjects.sql).
-inline constexpr int kPeerColumns = 44;
-inline constexpr int kServerColumns = 41;
+inline constexpr int kPeerColumns = 46;
+inline constexpr int kServerColumns = 47;
 domain::Tenant tenant_from(const pqxx::row& row);
 domain::Customer customer_from(const pqxx::row& row);
 domain::Subscriber subscriber_from(const pqxx::row& row);

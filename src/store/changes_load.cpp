@@ -193,6 +193,8 @@ domain::Peer peer_from(const pqxx::row& row, const domain::State& state) {
   peer.staged_until = read.maybe_time();
   peer.staged_client_key_sealed = read.text();
   peer.created_by = read.text();
+  peer.adopted = read.flag();
+  peer.preshared_key_unknown = read.flag();
   return peer;
 }
 
@@ -346,6 +348,32 @@ std::vector<domain::Peer> load_whole_peers(Tx& tx, const Ids& ids, domain::State
 }
 
 void lock_rules(Tx& tx, const Ids& ids, domain::State& state) { load_all(tx, "lock_rules", ids, state, rule_from); }
+
+void load_uses(Tx& tx, const RowWriter& addresses, domain::State& state) {
+  if (addresses.empty()) return;
+  for (const auto& row : addresses.run(tx, "load_uses")) {
+    const auto use = bool_at(row, 2)   ? domain::AddressUse::taken
+                     : bool_at(row, 3) ? domain::AddressUse::quarantined
+                                       : domain::AddressUse::free;
+    state.load_use(int_at(row, 0), int_at(row, 1), use);
+  }
+}
+
+void load_sites(Tx& tx, const Ids& servers, const std::set<std::string>& prefixes, domain::State& state) {
+  if (prefixes.empty() || servers.empty()) return;
+  Column texts;
+  for (const std::string& prefix : prefixes) texts.add(std::string_view(prefix));
+  for (const auto& row : tx.run("load_sites", array_of(servers), texts.text())) {
+    RowReader read(row);
+    domain::SitePrefix site;
+    site.server_id = read.number();
+    site.prefix = read.maybe_prefix().value();
+    site.peer_id = read.maybe_number();
+    site.mesh_id = read.maybe_number();
+    site.other = read.text();
+    state.load(std::move(site));
+  }
+}
 
 void load_holds(Tx& tx, const Ids& customers, const Ids& subscribers, const Ids& peers, domain::State& state) {
   if (customers.empty() && subscribers.empty() && peers.empty()) return;

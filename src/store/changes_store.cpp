@@ -131,11 +131,23 @@ void store_peers(Tx& tx, const Changes& changes, const State& state) {
     details.add(p.expires_at).add(p.expired).add(p.quota_bytes).add(p.over_quota);
     details.add(domain::name_of(p.reservation)).add(p.preshared_key_sealed).add(p.preshared_key_hash);
     details.add(p.client_key_sealed).add_or_null(p.staged_key).add(p.staged_until).add(p.staged_client_key_sealed);
-    details.end_row();
+    details.add(p.adopted).add(p.preshared_key_unknown).end_row();
   }
   run(tx, "store_peers", rows);
   run(tx, "store_peer_details", details);
   run(tx, "store_sites", sites);
+}
+
+// Who takes the place of an adopted peer gets all that is known of it, before its row is written.
+void store_claims(Tx& tx, const Changes& changes) {
+  if (changes.claims.empty()) return;
+  Column adopted, peers;
+  for (const auto& [adopted_id, peer_id] : changes.claims) {
+    adopted.add(adopted_id);
+    peers.add(peer_id);
+  }
+  tx.run("store_claims_ended", adopted.text());
+  tx.run("store_claims", adopted.text(), peers.text());
 }
 
 void store_rules(Tx& tx, const Changes& changes, const State& state) {
@@ -216,6 +228,11 @@ void store_due(Tx& tx, const Changes& changes, const State& state) {
   run(tx, "store_due", rows);
   const Ids doubtful(changes.doubtful_servers.begin(), changes.doubtful_servers.end());
   if (!doubtful.empty()) tx.run("store_doubts", array_of(doubtful));
+  RowWriter imports;
+  for (const auto& [server_id, import] : changes.imports) {
+    imports.add(server_id).add(import.tenant_id).add(import.cause).end_row();
+  }
+  run(tx, "store_imports", imports);
   const Ids observed(changes.observe_servers.begin(), changes.observe_servers.end());
   if (!observed.empty()) tx.run("store_observe", array_of(observed));
   rows = RowWriter();
@@ -273,6 +290,7 @@ bool store_changes(Tx& tx, const Changes& changes, const State& state) {
   store_meshes(tx, changes, state);
   store_servers(tx, changes, state);
   store_links(tx, changes);
+  store_claims(tx, changes);
   store_peers(tx, changes, state);
   store_freed(tx, changes);  // asks whether a peer still holds them
   store_rules(tx, changes, state);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "adopt.hpp"
 #include "columns.hpp"
 #include "delivery_plan.hpp"
 #include "foreign.hpp"
@@ -34,6 +35,7 @@ std::optional<DeliveryRow> lock_delivery(Tx& tx, const std::string& worker_id, I
   delivery.has_links = read.flag();
   delivery.needs.walled = read.flag();
   delivery.needs.rules = read.flag();
+  if (const auto tenant = read.maybe_number()) delivery.import = PlannedImport{*tenant, read.text()};
   return delivery;
 }
 
@@ -180,6 +182,7 @@ Result<std::optional<PlannedPush>> DeliveryStore::Impl::plan_locked(Tx& tx, cons
     push.firewall.hash = wireguard::firewall_hash(wanted_firewall(tx, state, server, delivery->needs));
     push.firewall.refused_code = refused_code(delivery->firewall, push.firewall.hash);
     push.complaint = push.firewall.refused_code;
+    push.import = delivery->import;
     pick_reading(tx, state, sealer, links, push);
   } else {
     const Picked picked = pick_push(tx, state, *delivery, limits, sealer, links, push);
@@ -288,6 +291,7 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   const Id server_id = push.server.id;
   domain::State state;
   state.now = time_from_micros(int_at(tx.run("delivery_clock")[0], 0));
+  if (push.import) lock_for_import(tx, push, state);
   // The other ends of its links are changed with a new key: all servers are locked in their order.
   Ids linked;
   if (push.server.public_key.empty() || !push.plan.interface_key.empty()) {
@@ -316,6 +320,7 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   }
   Finished finished = store_proofs(tx, state, server_id, sealer, shown);
   finished.as_told += nodes_as_told;
+  if (push.import) finished.imported = import_strangers(tx, state, push, answer, sealer);
   if (shown.complete) {
     store_foreign(tx, *state.server(server_id), foreign_keys(tx, server_id, answer), uncaused, push.guard);
   } else if (!push.plan.removals.empty()) {
@@ -337,7 +342,7 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
             answer.file_hash,
             pushed,
             disputed ? retry_in : kAtOnce,
-            key_waits || firewall_waits || is_pending(links),
+            key_waits || firewall_waits || is_pending(links) || (finished.imported && finished.imported->adopted > 0),
             push.complaint,
             shown.walled_out,
             (push.urgent && firewall_waits) || !links.plan(false).removals.empty()};

@@ -147,6 +147,8 @@ class Picker {
     }
     normalise(unreadable);
     park(tx_, state_, unreadable, sealer_, "preshared_key_unreadable");
+    normalise(unknown_secrets_);
+    park(tx_, state_, unknown_secrets_, sealer_, "preshared_key_unknown");
   }
 
   // A sealed value's place has the tenant's name in it.
@@ -162,6 +164,10 @@ class Picker {
       if (configs.staged) settled[peer.staged_key] = wireguard::fingerprint(*configs.staged);
       (awaits_firewall_ ? push_.configured_endpoints : picked_.peers.configured_endpoints)[peer.public_key] =
           peer.endpoint;
+      return;
+    }
+    if (configs.main.keeps_preshared_key) {
+      unknown_secrets_.push_back(peer.id);  // pushed without its preshared key it would be cut off
       return;
     }
     if (only_firewall_) return;
@@ -199,6 +205,7 @@ class Picker {
   const Sealer* sealer_;
   PlannedPush& push_;
   Picked picked_;
+  Ids unknown_secrets_;
   int most_removals_ = 0;
   bool only_firewall_ = false;
   bool awaits_firewall_ = false;  // nothing is applied before it is proven
@@ -220,9 +227,11 @@ void pick_reading(Tx& tx, domain::State& state, const Sealer* sealer, const Link
   for (const auto& row : rows) tenants.push_back(int_at(row, 1));
   normalise(tenants);
   load_tenants(tx, tenants, state);
-  std::set<std::string> keys;
+  std::set<std::string> keys, hashed;
   const auto add = [&](PeerConfig config) {
-    if (keys.insert(config.public_key).second) push.wanted.push_back(std::move(config));
+    if (!keys.insert(config.public_key).second) return;
+    if (!config.keeps_preshared_key) hashed.insert(config.public_key);
+    push.wanted.push_back(std::move(config));
   };
   for (const auto& row : rows) {
     const domain::Peer peer = peer_from(row, state);
@@ -233,7 +242,7 @@ void pick_reading(Tx& tx, domain::State& state, const Sealer* sealer, const Link
     if (configs->staged) add(*std::move(configs->staged));
   }
   for (PeerConfig& node : links.wanted()) add(std::move(node));
-  push.plan.hashed_keys.assign(keys.begin(), keys.end());
+  push.plan.hashed_keys.assign(hashed.begin(), hashed.end());
 }
 
 bool is_empty(const wireguard::PushPlan& plan) {

@@ -15,6 +15,7 @@ struct DeliveryRow {
   KnownFirewall firewall;
   bool was_refused = false;  // a refusal is noted, whether it stands or not
   bool has_links = false;
+  std::optional<PlannedImport> import;
   FirewallNeeds needs;
 };
 

@@ -1,9 +1,12 @@
 #include "observe_drift.hpp"
 
+#include "adopt.hpp"
+
 namespace peerwright::store {
 namespace {
 
 constexpr const char* kRepair = "repair";
+constexpr const char* kAdopt = "adopt";
 
 }  // namespace
 
@@ -67,7 +70,8 @@ void Drift::compare_others(Tx& tx) {
     const std::string judged = text_at(row, 3);
     if (!whose && judged == "kept") continue;
     ++counts_[whose ? "unwanted" : "foreign"];
-    unjudged_ = unjudged_ || (!whose && (judged.empty() || judged == "seen"));
+    const bool left_alone = judged == "seen";  // under another policy, or by an import
+    unjudged_ = unjudged_ || (!whose && (judged.empty() || (left_alone && server_.drift_policy == kRepair)));
     if (!whose) continue;
     removal_keys_.add(text_at(row, 0));
     removal_peers_.add(*whose);
@@ -75,8 +79,10 @@ void Drift::compare_others(Tx& tx) {
 }
 
 bool Drift::repair(Tx& tx) const {
+  const bool adopts = server_.drift_policy == kAdopt;
+  const bool imports = adopts && unjudged_ && want_import(tx, server_.id, "observe/" + server_.name);
   // Who must be off is taken off whatever the policy says.
-  const bool repairs = server_.drift_policy == kRepair;
+  const bool repairs = adopts || server_.drift_policy == kRepair;
   if (!repairs && !has("unwanted")) return false;
   if (!removal_keys_.empty()) {
     tx.run("observe_add_removals", server_.id, removal_keys_.text(), removal_peers_.text());
@@ -91,7 +97,7 @@ bool Drift::repair(Tx& tx) const {
   const bool doubtful = unjudged_ || has("missing") || has("altered") || has("unwanted") || has("file") ||
                         has("interface") || has("interface_key") || has("firewall") || has("push_number");
   if (doubtful) tx.run("observe_doubt", server_.id, has("unwanted"));
-  return doubtful;
+  return doubtful || imports;
 }
 
 }  // namespace peerwright::store

@@ -250,6 +250,7 @@ Result<PeerConfigs> configs_of(const Peer& peer, const domain::Network& network,
   main.public_key = peer.public_key;
   main.allowed_ips = allowed_ips_of(peer, network);
   main.keepalive_seconds = peer.hub_keepalive_seconds;
+  main.keeps_preshared_key = peer.preshared_key_unknown;
   if (!peer.preshared_key_sealed.empty()) {
     auto key = open_column(sealer, peer.preshared_key_sealed, preshared_key_place(peer));
     if (!key) {

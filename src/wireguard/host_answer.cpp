@@ -4,8 +4,8 @@
 
 // The answer of src/ssh/scripts/push.sh, line by line:
 //   interface PUBLICKEY
-//   kernel PUBLICKEY KEEPALIVE PREFIX,...        any number of them
-//   file PUBLICKEY KEEPALIVE PREFIX,...          any number of them
+//   kernel PUBLICKEY KEEPALIVE PREFIX,... psk|none    any number of them; whether it has a preshared key
+//   file PUBLICKEY KEEPALIVE PREFIX,... psk|none      any number of them
 //   secrets KERNELHASH FILEHASH
 //   config HASH PUBLICKEY                        of the saved [Interface]; "(none)"
 //   firewall LOADEDHASH STATEHASH FILEHASH       each "-" where there is none, "?" where nft does not tell
@@ -18,8 +18,10 @@ namespace {
 
 // Reads the words after `kernel` or `file`.
 std::optional<HostPeer> peer_of(const std::vector<std::string_view>& words, bool tolerant) {
-  if (words.size() != 4 || !check_public_key(words[1])) return std::nullopt;
-  return host_peer_of(words[1], words[2], words[3], tolerant);
+  if (words.size() != 5 || !check_public_key(words[1]) || (words[4] != "psk" && words[4] != "none")) return std::nullopt;
+  auto peer = host_peer_of(words[1], words[2], words[3], tolerant);
+  if (peer) peer->has_preshared_key = words[4] == "psk";
+  return peer;
 }
 
 // Reads as many lines of `name` as there are, from `next` on; false where one is not whole.

@@ -60,6 +60,18 @@ tl::unexpected<Error> invalid(std::string_view what) {
                    "correct the server's " + std::string(what));
 }
 
+const char* name_of(PushMode mode) {
+  switch (mode) {
+    case PushMode::push:
+      return "push";
+    case PushMode::look:
+      return "look";
+    case PushMode::reading:
+      break;
+  }
+  return "reading";
+}
+
 constexpr std::array<std::pair<WayIn, const char*>, 3> kWays{
     {{WayIn::shell, "shell"}, {WayIn::sudo, "sudo"}, {WayIn::forced, "forced"}}};
 
@@ -108,9 +120,8 @@ Result<std::string> exec_command(const HostInterface& where, PushMode mode, std:
   auto command = script_command(where, timeout_seconds, "push", script);
   if (!command) return command;
   if (!made_of(where.installation_id, "_-", kMaxInstallationChars)) return invalid("installation id");
-  if (push_number <= 0) return invalid("push number");
-  *command += " " + where.installation_id + " " + std::to_string(push_number);
-  *command += mode == PushMode::push ? " push" : " reading";
+  if (push_number <= 0 && mode != PushMode::look) return invalid("push number");
+  *command += " " + where.installation_id + " " + std::to_string(push_number) + " " + name_of(mode);
   if (!where.expected_key.empty() && !check_public_key(where.expected_key)) return invalid("public key");
   if (!where.expected_key.empty()) *command += ' ' + where.expected_key;
   // The login's shell says whence we come: an exec prefix does not pass it on.

@@ -35,7 +35,7 @@ std::string secrets_hash(const std::vector<const PeerConfig*>& sorted, const Sho
   std::string text;
   text.reserve(sorted.size() * kSecretLineBytes);
   for (const auto* peer : sorted) {
-    if (!shown.has(peer->public_key)) continue;
+    if (peer->keeps_preshared_key || !shown.has(peer->public_key)) continue;
     text.append(peer->public_key).append(" ");
     text.append(is_preshared_key(peer->preshared_key) ? peer->preshared_key.reveal() : "none").append("\n");
   }
@@ -45,7 +45,8 @@ std::string secrets_hash(const std::vector<const PeerConfig*>& sorted, const Sho
 }
 
 HostPeer as_shown(const PeerConfig& peer) {
-  HostPeer host{peer.public_key, peer.allowed_ips, peer.keepalive_seconds};
+  HostPeer host{peer.public_key, peer.allowed_ips, peer.keepalive_seconds,
+                peer.keeps_preshared_key || is_preshared_key(peer.preshared_key)};
   std::sort(host.allowed_ips.begin(), host.allowed_ips.end());
   return host;
 }
@@ -65,7 +66,7 @@ void prove_peers(const std::vector<PeerConfig>& peers, const HostAnswer& answer,
     const HostPeer wanted = as_shown(*peer);
     if (!kernel.has(peer->public_key) && !file.has(peer->public_key)) {
       proven = "";
-    } else if (secrets_equal && kernel.equals(wanted) && file.equals(wanted)) {
+    } else if ((secrets_equal || peer->keeps_preshared_key) && kernel.equals(wanted) && file.equals(wanted)) {
       proven = fingerprint(*peer);
     } else {
       proven = std::nullopt;

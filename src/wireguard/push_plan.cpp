@@ -65,6 +65,7 @@ std::string open_state(const HostPeer& peer) {
 
 std::string fingerprint(const PeerConfig& peer) {
   const std::string text = open_state({peer.public_key, peer.allowed_ips, peer.keepalive_seconds}) + " psk=";
+  if (peer.keeps_preshared_key) return text + "kept";
   return text + (is_preshared_key(peer.preshared_key)
                      ? sha256_hex(peer.preshared_key.reveal()).substr(0, kFingerprintDigits)
                      : std::string("none"));

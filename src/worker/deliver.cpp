@@ -172,8 +172,22 @@ class Deliverer {
     if (push.attempts > 0) {
       log::info("the host obeys again", {{"loop", kLoop}, {"server", push.server.name}, {"attempt", push.attempts}});
     }
-    if (finished.applied > 0) context_.publish.notify();
+    if (finished.imported) note_import(push, *finished.imported);
+    if (finished.applied > 0 || finished.imported) context_.publish.notify();
     if (finished.still_due) context_.deliver.notify();
+  }
+
+  static void note_import(const store::PlannedPush& push, const store::Imported& imported) {
+    log::info("a host was imported", {{"loop", kLoop},
+                                      {"server", push.server.name},
+                                      {"adopted", imported.adopted},
+                                      {"left_alone", static_cast<std::int64_t>(imported.left_alone.size())}});
+    std::map<std::string, std::int64_t> codes;
+    for (const store::LeftAlone& one : imported.left_alone) ++codes[one.code];
+    for (const auto& [code, keys] : codes) {
+      log::warn("keys on the host are left alone",
+                {{"loop", kLoop}, {"server", push.server.name}, {"code", code}, {"keys", keys}});
+    }
   }
 
   // One line for a change of state, not one for a retry.

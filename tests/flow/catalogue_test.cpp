@@ -145,6 +145,15 @@ TEST_F(Catalogue, ServerApprove) {
   EXPECT_TRUE(on_host("P1"));
 }
 
+TEST_F(Catalogue, ServerImport) {
+  expect(of_server("import"), "rejected", "tenant_required");
+  host.sh("wg set wg0 peer " + keys("P1").public_key + " allowed-ips 10.200.0.9/32,fd00:200::9/128");
+  expect(of_server("import", {{"tenant", "acme"}}));
+  const auto said = wait_said(installation, "peer.status", nlohmann::json{{"public_key", keys("P1").public_key}});
+  EXPECT_EQ(said["adopted"], true);
+  settle();
+}
+
 TEST_F(Catalogue, ServerObserve) {
   provision("P1");
   const auto before = installation.db().value("SELECT coalesce(max(observed_at), '-infinity') FROM server_runtime");

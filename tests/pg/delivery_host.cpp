@@ -63,12 +63,18 @@ Result<wireguard::HostAnswer> FullHost::run(const store::PlannedPush& push) {
   answer.push_number = push_number;
   std::string secrets;
   for (const auto& [public_key, shown] : peers) {
-    if (push.mode == wireguard::PushMode::reading || touched.contains(public_key)) answer.kernel.push_back(shown.peer);
+    if (push.mode == wireguard::PushMode::reading || touched.contains(public_key)) {
+      answer.kernel.push_back(shown.peer);
+      answer.kernel.back().has_preshared_key = !shown.preshared_key.empty();
+    }
     if (hashed.contains(public_key)) {
       secrets += public_key + ' ' + (shown.preshared_key.empty() ? "none" : shown.preshared_key) + '\n';
     }
   }
-  answer.file = answer.kernel;
+  if (push.mode == wireguard::PushMode::push) unsaved.clear();
+  for (const auto& peer : answer.kernel) {
+    if (!unsaved.contains(peer.public_key)) answer.file.push_back(peer);
+  }
   answer.kernel_secrets_hash = answer.file_secrets_hash = sha256_hex(secrets);
   answer.file_hash = sha256_hex("file of push " + std::to_string(push_number));
   answer.firewall_loaded = answer.firewall_file = wireguard::firewall_hash(firewall);

@@ -21,6 +21,7 @@ class FullHost {
   Result<wireguard::HostAnswer> run(const store::PlannedPush& push);
 
   std::map<std::string, Shown> peers;
+  std::set<std::string> unsaved;  // keys that the file has not, until the next push
   std::int64_t push_number = 0;
   std::string key;               // public, of the interface
   std::string firewall;          // the text that is loaded and saved

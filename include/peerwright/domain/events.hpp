@@ -152,6 +152,13 @@ struct ServerApprove {
 };
 Refs refs_of(const ServerApprove& event);
 Decision decide(const ServerApprove& event, const Word& word, const State& state);
+// The keys that stand on the host and that nobody knows become peers of the tenant, as they stand.
+struct ServerImport {
+  std::string server;
+  std::string tenant;  // empty: the server's owner
+};
+Refs refs_of(const ServerImport& event);
+Decision decide(const ServerImport& event, const Word& word, const State& state);
 struct ServerObserve {
   std::string server;
 };

@@ -196,6 +196,9 @@ struct Peer {
   std::optional<Time> staged_until;  // or until then
   std::string staged_client_key_sealed;
   std::string created_by;  // source
+  // Found on its host by an import, and named by nobody yet: a provision with its key claims it.
+  bool adopted = false;
+  bool preshared_key_unknown = false;  // the host has one that nobody has told us: it is never pushed
 
   [[nodiscard]] Delivery delivery() const {
     if (!server_id || generation == 0) return Delivery::none;

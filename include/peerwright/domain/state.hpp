@@ -79,6 +79,8 @@ class State {
   [[nodiscard]] const Peer* peer(std::string_view tenant, std::string_view name) const;
   [[nodiscard]] const Peer* peer(Id id) const;
   [[nodiscard]] bool key_taken(std::string_view public_key) const;  // by whomever, also by a revoked peer
+  // The tenant's adopted peer with that key.
+  [[nodiscard]] const Peer* adopted_peer(Id tenant_id, std::string_view public_key) const;
   [[nodiscard]] const Server* server(std::string_view name) const;
   [[nodiscard]] const Server* server(Id id) const;
   [[nodiscard]] const Network* network(std::string_view name) const;
@@ -134,6 +136,7 @@ class State {
   std::unordered_map<Id, Peer> peers_;
   std::unordered_map<NamePair, Id, PairHash> peer_ids_;
   std::unordered_set<std::string> taken_keys_;
+  std::unordered_map<std::string, Id> adopted_ids_;  // by key
   std::unordered_map<Id, Server> servers_;
   std::unordered_map<std::string, Id> server_ids_;
   std::unordered_map<Id, Network> networks_;

@@ -104,6 +104,13 @@ struct UrgentWait {
   std::optional<Time> since;  // nullopt: nothing does any more
   std::int64_t keys = 0;      // how many are still to go, or to be walled in
 };
+// What came of an import.
+struct ImportReport {
+  std::string tenant;
+  std::int64_t adopted = 0;
+  std::map<std::string, std::int64_t> left_alone;  // code -> how many keys
+};
+
 // What is known around a server when its status is said; all of it may be absent.
 struct ServerContext {
   const domain::Network* network = nullptr;
@@ -114,6 +121,7 @@ struct ServerContext {
   std::map<std::string, std::int64_t> drift;  // kind -> count, as observed last
   std::string alert;                          // a stable code, such as of a guard stop; empty: none
   std::optional<UrgentWait> urgent_wait;      // nullopt: nothing is said of it
+  std::optional<ImportReport> import{};       // that has just been made
 };
 // Id "server.status/SERVER/VERSION", key "server/NAME". state: active, draining, retired.
 Outbound server_status(const domain::Server& server, const std::string& cause, const ServerContext& context);

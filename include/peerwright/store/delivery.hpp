@@ -33,6 +33,12 @@ struct PlannedFirewall {
   bool operator==(const PlannedFirewall&) const = default;
 };
 
+// An import that a reading is to make: whose the keys become that it shows and nobody knows.
+struct PlannedImport {
+  domain::Id tenant_id = 0;
+  std::string cause;
+};
+
 // One exec that is to happen, as it was planned in the transaction that raised its push number. It holds keys, so it
 // cannot be copied.
 struct PlannedPush {
@@ -47,6 +53,7 @@ struct PlannedPush {
   // takes it out as drop_unresolved() does.
   wireguard::PushPlan plan;
   std::vector<wireguard::PeerConfig> wanted;  // mode reading: all that should stand there
+  std::optional<PlannedImport> import;        // mode reading
 
   PlannedFirewall firewall;
   wireguard::Proof settled;  // proven before, and said to be applied once this push's firewall is proven
@@ -64,6 +71,19 @@ struct PlannedPush {
   [[nodiscard]] std::string lone_key() const;
 };
 
+// A key on a host that an import could not take.
+struct LeftAlone {
+  std::string public_key;
+  std::string code;  // why
+};
+
+// What came of an import.
+struct Imported {
+  std::int64_t adopted = 0;
+  std::vector<LeftAlone> left_alone;
+  bool due = false;  // something is to be pushed: somebody who must be off, or a file that does not say what stands
+};
+
 struct Finished {
   bool still_due = false;  // more is to be delivered there, at once
   std::size_t applied = 0;
@@ -71,6 +91,7 @@ struct Finished {
   std::vector<std::int64_t> urgent_latencies_ms;  // decision to proof, of removals and of peers that became walled
   std::vector<std::int64_t> latencies_ms;         // of additions
   bool was_late = false;                          // something urgent, and that was said (UrgentStore) and counted
+  std::optional<Imported> imported;
 };
 
 // What a host refuses for ever, and what is set aside therefore until it changes.

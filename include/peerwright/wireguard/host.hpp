@@ -23,10 +23,13 @@ struct PeerConfig {
   // Where the host is to look for the peer, a literal ip:port; empty: left as it is. A peer moves by itself, so this is
   // given when the peer is made or somebody changes it, and is no part of its fingerprint.
   std::string endpoint{};
+  // The host has a preshared key for it that is not known here: it can be compared with what stands there, and is never
+  // part of a push, which would take that key away.
+  bool keeps_preshared_key = false;
 };
 
 // One line that says all that a host is to show of a peer; equal lines mean equal state. A preshared key appears as the
-// first 16 hexadecimal digits of its SHA-256, "none" without one.
+// first 16 hexadecimal digits of its SHA-256, "none" without one, "kept" where only the host knows it.
 std::string fingerprint(const PeerConfig& peer);
 
 // Where and as whom a script runs. The fields are checked by exec_command.
@@ -42,6 +45,7 @@ struct HostInterface {
 enum class PushMode {
   push,     // remove, add, save, read back what was touched
   reading,  // change nothing but the push number; read back the whole interface
+  look,     // the same, and leave the push number as it is: for people, for it proves nothing to the database
 };
 
 // The command line to execute on the host: `exec_prefix timeout ... sh -c SCRIPT peerwright ...`, or, where the scripts
@@ -77,6 +81,7 @@ struct HostPeer {
   std::string public_key;
   std::vector<std::string> allowed_ips;  // canonical, sorted as text
   int keepalive_seconds = 0;             // 0: off
+  bool has_preshared_key = false;        // which one, is never told
   bool operator==(const HostPeer&) const = default;
 };
 

@@ -69,7 +69,7 @@ case $config/ in [!/]* | *//* | */../* | */./*) refuse "the configuration path" 
 if [ "$what" = push ]; then
   [ -n "$number" ] || refuse "the push number"
   made_of "$6" 0-9A-Za-z_- 1 64 || refuse "the installation"
-  case $8 in push | reading) ;; *) refuse "the mode" ;; esac
+  case $8 in push | reading | look) ;; *) refuse "the mode" ;; esac
   if [ $# = 9 ]; then
     case $9 in *=) made_of "${9%=}" 0-9A-Za-z+/ 43 43 || refuse "the key" ;; *) refuse "the key" ;; esac
   fi

@@ -1,6 +1,7 @@
 # Carries out one push, or one reading, on a host:
 #   sh -c SCRIPT peerwright INTERFACE CONFIG INSTALLATION NUMBER MODE [KEY [CLIENT]]
 # KEY: the public key of the right interface. CLIENT: whence the worker comes, as $SSH_CONNECTION says it.
+# MODE: push, reading, or look, which is a reading that leaves even the push number as it is.
 # Standard input is a plan (render_push), standard output the answer (parse_answer): see wireguard/host.hpp.
 # POSIX sh with the tools named below, of coreutils or of BusyBox. No private or preshared key leaves the host: nothing
 # that `wg` says on its standard error is passed on, and of preshared keys only hashes are answered. Every step that
@@ -142,7 +143,7 @@ if [ -e "$config.push" ]; then
   read -r stored_installation stored rest <"$config.push"
   case $stored in '' | *[!0-9]*) fail host_storage_failed "$config.push is damaged" ;; esac
   [ "$stored_installation" = "$installation" ] || fail host_of_other_installation "$stored_installation"
-  [ "$number" -gt "$stored" ] || fail push_number_refused "$stored"
+  [ "$mode" = look ] || [ "$number" -gt "$stored" ] || fail push_number_refused "$stored"
 fi
 [ -f "$config" ] || fail host_config_missing "$config"
 awk '/^[ \t]*\[/ {
@@ -246,9 +247,11 @@ if [ "$mode" = push ] && [ "$removals" -gt 0 ] && comes_through_tunnel; then
   [ -z "$own" ] || fail own_way_cut "$own"
 fi
 
-# From here on no older push is taken, not even after a crash of the host.
-printf '%s %s\n' "$installation" "$number" >"$config.push.new" || fail host_storage_failed "cannot write $config.push"
-replace "$config.push"
+# From here on no older push is taken, not even after a crash of the host. Mode look is for people and fences nobody off.
+if [ "$mode" != look ]; then
+  printf '%s %s\n' "$installation" "$number" >"$config.push.new" || fail host_storage_failed "cannot write $config.push"
+  replace "$config.push"
+fi
 
 if [ "$mode" = push ] && [ "$removals" -gt 0 ]; then
   sed -n 's/^#remove \(.*\)$/peer \1 remove/p' "$work/plan" |
@@ -315,7 +318,10 @@ dump | sort | run_awk '
     next
   }
   NF == 4 { interface = $2 }
-  NF == 8 && shown($1) { print "kernel", $1, $8, $4 > (work "/kernel"); kernels++ }
+  NF == 8 && shown($1) {
+    print "kernel", $1, $8, $4, ($2 == "(none)" ? "none" : "psk") > (work "/kernel")
+    kernels++
+  }
   NF == 8 && $1 in hashed { secret[$1] = $2 == "(none)" ? "none" : $2 }
   NF == 8 && mode == "push" {
     text = "[Peer]\nPublicKey = " $1
@@ -358,8 +364,12 @@ files=$(run_awk '
       else if (ips !~ /^[0-9A-Fa-f:.,\/]+$/) ips = "?"
       if (keepalive == "" || keepalive == "0") keepalive = "off"
       else if (keepalive != "off" && keepalive !~ /^[0-9]+$/) keepalive = "?"
-      if (shown(key)) { print "file", key, keepalive, ips > (work "/file"); files++ }
-      if (key in hashed) secret[key] = psk == "" || psk ~ /^A+=$/ ? "none" : psk
+      if (psk == "" || psk ~ /^A+=$/) psk = "none"
+      if (shown(key)) {
+        print "file", key, keepalive, ips, (psk == "none" ? psk : "psk") > (work "/file")
+        files++
+      }
+      if (key in hashed) secret[key] = psk
     }
     key = psk = ips = keepalive = ""
   }

@@ -132,14 +132,16 @@ SET description = r.description, display_name = r.display_name, user_id = r.user
   quota_bytes = r.quota_bytes, over_quota = r.over_quota, reservation = r.reservation,
   preshared_key_sealed = r.preshared_key_sealed, preshared_key_hash = r.preshared_key_hash,
   client_key_sealed = r.client_key_sealed, staged_key = r.staged_key,
-  staged_until = to_timestamp(r.staged_until_us / 1000000.0), staged_client_key_sealed = r.staged_client_key_sealed
+  staged_until = to_timestamp(r.staged_until_us / 1000000.0), staged_client_key_sealed = r.staged_client_key_sealed,
+  adopted = r.adopted, preshared_key_unknown = r.preshared_key_unknown
 FROM unnest(
     $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::integer[], $11::integer[], $12::text[], $13::bigint[], $14::boolean[], $15::bigint[], $16::boolean[],
-    $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::bigint[], $23::text[])
+    $17::text[], $18::text[], $19::text[], $20::text[], $21::text[], $22::bigint[], $23::text[], $24::boolean[],
+    $25::boolean[])
   AS r(id, description, display_name, user_id, type, plan, endpoint, site_networks, dns, mtu, hub_keepalive_seconds,
        metadata, expires_us, expired, quota_bytes, over_quota, reservation, preshared_key_sealed, preshared_key_hash,
-       client_key_sealed, staged_key, staged_until_us, staged_client_key_sealed)
+       client_key_sealed, staged_key, staged_until_us, staged_client_key_sealed, adopted, preshared_key_unknown)
 WHERE p.id = r.id;
 
 -- name: store_sites

@@ -33,7 +33,7 @@ RETURNING server_id;
 -- name: delivery_state
 -- What a plan starts from, and whether there is anything of the rarer kinds: nodes, walled peers, rules. A refusal of the
 -- firewall stands for $3 seconds.
-SELECT d.in_doubt, d.urgent_since IS NOT NULL, d.attempts, (SELECT id FROM installation),
+SELECT d.in_doubt OR d.import_tenant_id IS NOT NULL, d.urgent_since IS NOT NULL, d.attempts, (SELECT id FROM installation),
   d.firewall_hash, d.firewall_known,
   CASE WHEN split_part(d.firewall_refused, ' ', 3) <> ''
       AND split_part(d.firewall_refused, ' ', 3)::bigint > extract(epoch FROM now()) - $3
@@ -42,7 +42,8 @@ SELECT d.in_doubt, d.urgent_since IS NOT NULL, d.attempts, (SELECT id FROM insta
   EXISTS (SELECT FROM node_links l WHERE l.server_id = $1),
   EXISTS (SELECT FROM peers p WHERE p.server_id = $1 AND p.entitlement = 'walled_garden'),
   EXISTS (SELECT FROM (SELECT DISTINCT tenant_id FROM access_rules WHERE active) r
-          WHERE EXISTS (SELECT FROM peers p WHERE p.tenant_id = r.tenant_id AND p.server_id = $1))
+          WHERE EXISTS (SELECT FROM peers p WHERE p.tenant_id = r.tenant_id AND p.server_id = $1)),
+  d.import_tenant_id, d.import_cause
 FROM deliveries d WHERE d.server_id = $1 AND d.worker_id = $2::uuid FOR NO KEY UPDATE OF d;
 
 -- name: delivery_release
@@ -220,7 +221,8 @@ FROM (SELECT r.removals, r.walled, (SELECT min(created_at) FROM removals WHERE s
                    WHERE server_id = $1 AND generation > applied_generation AND entitlement IN ('active', 'walled_garden')
                      AND walled = (entitlement = 'walled_garden') AND delivery_error = '')
         OR EXISTS (SELECT FROM foreign_peers WHERE server_id = $1 AND state = 'removing')
-        OR EXISTS (SELECT FROM deliveries WHERE server_id = $1 AND due_generation > $3) AS more
+        OR EXISTS (SELECT FROM deliveries
+                   WHERE server_id = $1 AND (due_generation > $3 OR import_tenant_id IS NOT NULL)) AS more
       FROM (SELECT EXISTS (
               SELECT FROM removals m JOIN peers p ON p.id = m.peer_id
               WHERE m.server_id = $1 AND p.delivery_error <> 'own_way_cut' AND NOT EXISTS (

@@ -149,19 +149,26 @@ SELECT a.id, a.source_peer_id, a.dest_peer_id
 FROM access_rules a JOIN unnest($1::bigint[], $2::text[]) AS r(tenant_id, name) USING (tenant_id, name);
 
 -- name: intake_peers_find
--- What the named peers point to decides what is locked before them; it is looked at again once they are locked.
+-- What the named peers point to decides what is locked before them; it is looked at again once they are locked. An adopted
+-- peer is named by its key too ($4, $5).
 SELECT p.id, p.subscriber_id, p.server_id, p.network_id
 FROM peers p JOIN unnest($1::bigint[], $2::text[]) AS r(tenant_id, name) USING (tenant_id, name)
 UNION ALL
-SELECT p.id, p.subscriber_id, p.server_id, p.network_id FROM peers p WHERE p.id = ANY ($3::bigint[]);
+SELECT p.id, p.subscriber_id, p.server_id, p.network_id FROM peers p WHERE p.id = ANY ($3::bigint[])
+UNION ALL
+SELECT p.id, p.subscriber_id, p.server_id, p.network_id
+FROM peers p JOIN unnest($4::bigint[], $5::text[]) AS r(tenant_id, public_key) USING (tenant_id, public_key)
+WHERE p.adopted;
 
 -- name: intake_keys_taken
--- By whomever, for ever: a key stands for one party, wherever it stood.
-SELECT public_key FROM peers WHERE public_key = ANY ($1::text[])
-UNION SELECT public_key FROM used_keys WHERE public_key = ANY ($1::text[])
-UNION SELECT public_key FROM servers WHERE public_key = ANY ($1::text[])
-UNION SELECT key_wanted FROM servers WHERE key_wanted = ANY ($1::text[])
-UNION SELECT public_key FROM node_links WHERE public_key = ANY ($1::text[]);
+-- By whomever, for ever: a key stands for one party, wherever it stood. With the adopted peer and its tenant, for it can
+-- be claimed.
+SELECT public_key, CASE WHEN adopted THEN id END, CASE WHEN adopted THEN tenant_id END
+FROM peers WHERE public_key = ANY ($1::text[])
+UNION SELECT public_key, NULL::bigint, NULL::bigint FROM used_keys WHERE public_key = ANY ($1::text[])
+UNION SELECT public_key, NULL, NULL FROM servers WHERE public_key = ANY ($1::text[])
+UNION SELECT key_wanted, NULL, NULL FROM servers WHERE key_wanted = ANY ($1::text[])
+UNION SELECT public_key, NULL, NULL FROM node_links WHERE public_key = ANY ($1::text[]);
 
 -- name: intake_positions
 SELECT topic, partition, next_offset

@@ -40,7 +40,7 @@ p.mtu, p.hub_keepalive_seconds, p.metadata, (extract(epoch FROM p.expires_at) * 
 p.quota_bytes, p.over_quota, p.reservation, (extract(epoch FROM p.reserved_until) * 1000000)::bigint,
 (extract(epoch FROM p.provisioned_at) * 1000000)::bigint, p.preshared_key_sealed, p.preshared_key_hash,
 p.client_key_sealed, p.staged_key, (extract(epoch FROM p.staged_until) * 1000000)::bigint, p.staged_client_key_sealed,
-p.created_by
+p.created_by, p.adopted, p.preshared_key_unknown
 
 -- name: hold_columns
 -- Of `h`: hold_from().

@@ -23,7 +23,8 @@ constexpr std::array kExits{
     Row{"private_key_invalid", Exit::usage},   Row{"private_key_mismatch", Exit::conflict},
     Row{"file_exists", Exit::conflict},        Row{"peer_not_configurable", Exit::conflict},
     Row{"server_key_unknown", Exit::conflict}, Row{"dead_letter_settled", Exit::conflict},
-    Row{"intake_key_invalid", Exit::usage},
+    Row{"intake_key_invalid", Exit::usage},    Row{"database_not_empty", Exit::conflict},
+    Row{"audit_forked", Exit::conflict},
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "peerwright/wireguard/host.hpp"
+#include "peerwright/wireguard/refusal.hpp"
 
 namespace peerwright::wireguard {
 namespace {
@@ -29,7 +30,7 @@ constexpr std::array<Refusal, 12> kRefusals{{
     {"plan_incomplete", Retry::later,
      "the host received only a part of the plan and did nothing:", "nothing: it is sent again"},
     {"push_number_refused", Retry::later, "the host has already seen push number",
-     "nothing to do once; where it stays so, the database is older than the host: it was restored from a backup"},
+     "nothing to do once; where it stays so, the database was restored from a backup: run peerwright recover"},
     {"host_of_other_installation", Retry::never, "the interface belongs to installation",
      "retire the server there, or remove CONFIG.push on the host if that installation is gone"},
     {"prefix_taken_on_host", Retry::never, "a peer that the plan does not know holds a prefix of it:",
@@ -124,6 +125,11 @@ std::optional<std::int64_t> number_of(std::string_view digits) {
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   if (error != std::errc() || end != digits.data() + digits.size() || digits[0] == '-') return std::nullopt;
   return number;
+}
+
+std::optional<std::int64_t> number_seen_by_host(const Error& error) {
+  if (error.code != "push_number_refused") return std::nullopt;
+  return number_of(std::string_view(error.message).substr(error.message.rfind(' ') + 1));
 }
 
 Error failure_of(std::string_view output, int exit_status, std::string_view end) {

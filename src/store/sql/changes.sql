@@ -76,7 +76,7 @@ SET network_id = r.network_id, ssh_host = r.ssh_host, ssh_port = r.ssh_port, ssh
   private_key_sealed = r.private_key_sealed, key_wanted = r.key_wanted,
   key_since = to_timestamp(r.key_since_us / 1000000.0), post_up = r.post_up, post_down = r.post_down,
   retired_word = r.retired_word, created_by = r.created_by, updated_by = r.updated_by,
-  updated_at = CASE WHEN v.word IS DISTINCT FROM r.word THEN now() ELSE v.updated_at END
+  updated_at = CASE WHEN v.word IS DISTINCT FROM r.word THEN clock_now() ELSE v.updated_at END
 FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[],
             $9::text[], $10::text[], $11::text[], $12::integer[], $13::text[], $14::integer[], $15::bigint[],
             $16::bigint[], $17::bigint[], $18::bigint[], $19::text[], $20::bigint[], $21::text[], $22::boolean[],

@@ -87,7 +87,10 @@ Action setup_dlq_show(CLI::App& app);
 Action setup_dlq_replay(CLI::App& app);
 Action setup_dlq_discard(CLI::App& app);
 Action setup_audit_show(CLI::App& app);
+Action setup_audit_digest(CLI::App& app);
 Action setup_audit_verify(CLI::App& app);
+Action setup_recover(CLI::App& app);
+Action setup_rebuild(CLI::App& app);
 Action setup_dev_broker(CLI::App& app);
 Action setup_version(CLI::App& app);
 

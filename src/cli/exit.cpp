@@ -25,7 +25,8 @@ constexpr std::array kExits{
     Row{"server_key_unknown", Exit::conflict}, Row{"dead_letter_settled", Exit::conflict},
     Row{"intake_key_invalid", Exit::usage},    Row{"interface_key_changed", Exit::conflict},
     Row{"server_retired", Exit::conflict},     Row{"server_address_missing", Exit::conflict},
-    Row{"plan_gave_way", Exit::unreachable},
+    Row{"plan_gave_way", Exit::unreachable},   Row{"database_not_empty", Exit::conflict},
+    Row{"audit_forked", Exit::conflict},
 };
 
 }  // namespace

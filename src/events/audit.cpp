@@ -1,11 +1,11 @@
+#include "peerwright/events/audit.hpp"
+
 #include "audit_parts.hpp"
 #include "outbound_parts.hpp"
 #include "peerwright/events/outbound.hpp"
 
 namespace peerwright::events {
 namespace {
-
-constexpr std::int64_t kShape = 2;
 
 template <typename Thing>
 void write_all(JsonWriter& body, std::string_view name, const std::vector<Thing>& things) {
@@ -64,15 +64,37 @@ void write_fan_outs(JsonWriter& body, const domain::Decision& decision) {
   body.end_array();
 }
 
+void write_peers(JsonWriter& body, const domain::Decision& decision, const std::set<domain::Id>& settled) {
+  std::vector<domain::Peer> whole;
+  if (settled.empty()) return write_all(body, "peers", decision.peers);
+  for (const domain::Peer& peer : decision.peers) {
+    if (!settled.contains(peer.id)) whole.push_back(peer);
+  }
+  write_all(body, "peers", whole);
+  body.begin_array("settled");
+  for (const domain::Peer& peer : decision.peers) {
+    if (!settled.contains(peer.id)) continue;
+    body.begin_object();
+    write_settled(body, peer);
+    body.end_object();
+  }
+  body.end_array();
+}
+
+void write_abandoned(JsonWriter& body, const domain::Decision& decision) {
+  if (decision.abandoned_servers.empty()) return;
+  body.numbers("abandoned_servers", {decision.abandoned_servers.begin(), decision.abandoned_servers.end()});
+}
+
 // After-images, one list per kind of thing; what stands as it stood may be among them.
-void write_changes(JsonWriter& body, const domain::Decision& decision) {
+void write_changes(JsonWriter& body, const domain::Decision& decision, const std::set<domain::Id>& settled) {
   body.begin_object("changes");
   write_all(body, "tenants", decision.tenants);
   write_all(body, "customers", decision.customers);
   write_all(body, "networks", decision.networks);
   write_all(body, "servers", decision.servers);
   write_all(body, "subscribers", decision.subscribers);
-  write_all(body, "peers", decision.peers);
+  write_peers(body, decision, settled);
   write_all(body, "holds", decision.holds);
   write_all(body, "removals", decision.removals);
   write_all(body, "rules", decision.rules);
@@ -83,6 +105,51 @@ void write_changes(JsonWriter& body, const domain::Decision& decision) {
   write_used_keys(body, decision);
   write_claims(body, decision);
   write_fan_outs(body, decision);
+  write_abandoned(body, decision);
+  body.end_object();
+}
+
+void write_made(JsonWriter& body, const std::vector<AuditIdentity>& made) {
+  if (made.empty()) return;
+  body.begin_array("made");
+  for (const AuditIdentity& identity : made) {
+    body.begin_object();
+    body.text("kind", identity.kind);
+    body.number("id", identity.id);
+    body.number_unless_zero("tenant_id", identity.tenant_id);
+    body.text("name", identity.name);
+    body.end_object();
+  }
+  body.end_array();
+}
+
+void write_positions(JsonWriter& body, const std::vector<AuditPosition>& positions) {
+  if (positions.empty()) return;
+  body.begin_array("positions");
+  for (const AuditPosition& position : positions) {
+    body.begin_object();
+    body.text("topic", position.topic);
+    body.number("partition", position.partition);
+    body.number("next_offset", position.next_offset);
+    body.text("last_time", rfc3339(position.last_time));
+    body.text_unless_empty("last_hash", position.last_hash);
+    body.end_object();
+  }
+  body.end_array();
+}
+
+void write_extras(JsonWriter& body, const AuditExtras& extras) {
+  body.text_unless_empty("payload_hash", extras.payload_hash);
+  body.text_unless_empty("replays", extras.replays);
+  body.number_unless_zero("clock_us", extras.clock_us);
+  write_made(body, extras.made);
+  write_positions(body, extras.positions);
+  if (!extras.progress) return;
+  body.begin_object("progress");
+  body.text("kind", extras.progress->kind);
+  body.number("subject_id", extras.progress->subject_id);
+  body.number("after_id", extras.progress->after_id);
+  body.flag("done", extras.progress->done);
   body.end_object();
 }
 
@@ -102,6 +169,16 @@ void write_word(JsonWriter& body, const domain::Word& word) {
   body.text("id", word.id);
   if (word.sequence) body.number("sequence", *word.sequence);
   write_place(body, word.place);
+  if (!word.heard.empty()) {
+    body.begin_array("heard");
+    for (const auto& [owner, sequence] : word.heard) {
+      body.begin_object();
+      body.text("owner", owner);
+      body.number("sequence", sequence);
+      body.end_object();
+    }
+    body.end_array();
+  }
   body.end_object();
 }
 
@@ -181,9 +258,14 @@ void write(JsonWriter& body, const domain::FreedAddress& freed) {
 
 std::string audit_body(const domain::Word& word, const std::string& type, const domain::Refs& refs,
                        const domain::Decision& decision) {
+  return audit_body(word, type, refs, decision, AuditExtras{});
+}
+
+std::string audit_body(const domain::Word& word, const std::string& type, const domain::Refs& refs,
+                       const domain::Decision& decision, const AuditExtras& extras) {
   JsonWriter body;
   body.begin_object();
-  body.number("version", kShape);
+  body.number("version", kAuditShape);
   body.text("source", word.source);
   body.text("id", word.id);
   if (word.sequence) body.number("sequence", *word.sequence);
@@ -197,7 +279,8 @@ std::string audit_body(const domain::Word& word, const std::string& type, const 
   body.text_unless_empty("remedy", decision.remedy);
   body.text_unless_empty("alert", decision.alert);
   write_place(body, word.place);
-  write_changes(body, decision);
+  write_extras(body, extras);
+  write_changes(body, decision, extras.settled);
   body.end_object();
   return body.take();
 }

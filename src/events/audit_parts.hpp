@@ -22,6 +22,7 @@ void write(JsonWriter& body, const domain::Subscriber& subscriber);
 void write(JsonWriter& body, const domain::Network& network);
 void write(JsonWriter& body, const domain::Server& server);
 void write(JsonWriter& body, const domain::Peer& peer);
+void write_settled(JsonWriter& body, const domain::Peer& peer);  // what settling changes, and nothing else
 void write(JsonWriter& body, const domain::Hold& hold);
 void write(JsonWriter& body, const domain::Removal& removal);
 void write(JsonWriter& body, const domain::AccessRule& rule);

@@ -1,5 +1,6 @@
 #include "audit_parts.hpp"
 #include "outbound_parts.hpp"
+#include "peerwright/events/audit.hpp"
 
 // After-images of those whom decisions are about.
 namespace peerwright::events {
@@ -101,10 +102,8 @@ void write(JsonWriter& body, const domain::Tenant& tenant) {
   write_if(body, "suspensions_limit", tenant.suspensions_limit);
   body.number("suspensions_window_seconds", tenant.suspensions_window_seconds);
   body.text("suspensions_action", domain::name_of(tenant.suspensions_action));
-  if (tenant.suspensions_count > 0) {
-    body.text("suspensions_since", rfc3339(tenant.suspensions_since));
-    body.number("suspensions_count", tenant.suspensions_count);
-  }
+  if (tenant.suspensions_since != Time{}) body.text("suspensions_since", rfc3339(tenant.suspensions_since));
+  body.number_unless_zero("suspensions_count", tenant.suspensions_count);
   if (!tenant.garden.empty()) write_garden(body, "walled_garden", tenant.garden);
   body.text_unless_empty("recipient_key", tenant.recipient_key);
   body.texts_unless_empty("dns", tenant.dns);
@@ -200,6 +199,40 @@ void write(JsonWriter& body, const domain::Peer& peer) {
   body.text_unless_empty("delivery_error", peer.delivery_error);
   body.text_unless_empty("created_by", peer.created_by);
   if (peer.word) write_word(body, *peer.word);
+}
+
+void write_settled(JsonWriter& body, const domain::Peer& peer) {
+  body.number("id", peer.id);
+  body.text("stage", domain::name_of(peer.stage));
+  body.text("entitlement", domain::name_of(peer.entitlement));
+  body.text("cause", peer.cause);
+  body.text("changed_at", rfc3339(peer.changed_at));
+  body.number("version", peer.version);
+  body.number("generation", peer.generation);
+  body.text_unless_empty("delivery_error", peer.delivery_error);
+}
+
+void overlay(domain::Peer& peer, const domain::Peer& settled) {
+  peer.stage = settled.stage;
+  peer.entitlement = settled.entitlement;
+  peer.cause = settled.cause;
+  peer.changed_at = settled.changed_at;
+  peer.version = settled.version;
+  peer.generation = settled.generation;
+  peer.delivery_error = settled.delivery_error;
+}
+
+bool differs_by_settling(const domain::Peer& before, const domain::Peer& after) {
+  domain::Peer expected = before;
+  overlay(expected, after);
+  const auto image = [](const domain::Peer& peer) {
+    JsonWriter body;
+    body.begin_object();
+    write(body, peer);
+    body.end_object();
+    return body.take();
+  };
+  return image(expected) == image(after);
 }
 
 }  // namespace peerwright::events

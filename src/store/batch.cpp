@@ -1,14 +1,18 @@
 #include "batch.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "peerwright/domain/rules.hpp"
+#include "records.hpp"
 
 namespace peerwright::store {
 namespace {
 
 constexpr const char* kUnknownType = "unknown_type";
+// Of a sealed original in an audit entry, which has to fit into a message of the audit topic.
+constexpr std::size_t kMostRecordedHex = std::size_t{10} * 1024 * 1024;
 
 std::string place_of(const Arrival& arrival) {
   return arrival.topic + '/' + std::to_string(arrival.partition) + '/' + std::to_string(arrival.offset);
@@ -232,8 +236,87 @@ void Batch::put_away(const Arrival& arrival, const Error& why, bool kept) {
   put_away_.add(arrival.topic).add(arrival.partition).add(arrival.offset);
   put_away_.add(time == place_time_.end() ? arrival.broker_time : time->second);
   put_away_.add(sender.source).add(sender.id).add(sender.type).add(why.code).add(why.message);
-  put_away_.add(hex_of(sealer_.seal(pack_original(arrival.key, arrival.raw), place)));
+  const std::string sealed_hex = hex_of(sealer_.seal(pack_original(arrival.key, arrival.raw), place));
+  put_away_.add(sealed_hex);
   put_away_.add(kept).add(concerned.tenant).add(subjects).add(arrival.blocks && !arrival.verdict).end_row();
+  record_put_away(arrival, why, kept, sealed_hex, concerned,
+                  time == place_time_.end() ? arrival.broker_time : time->second);
+}
+
+// Kept with all that a rebuild needs, for its offset is passed: the original too, unless it is too large for a message.
+void Batch::record_put_away(const Arrival& arrival, const Error& why, bool kept, const std::string& sealed_hex,
+                            const Concerned& concerned, Time time) {
+  const events::Sender sender = events::sender_of(arrival.raw);
+  nlohmann::ordered_json letter{{"topic", arrival.topic},
+                                {"partition", arrival.partition},
+                                {"offset", arrival.offset},
+                                {"broker_time_us", micros_of(time)},
+                                {"source", sender.source},
+                                {"event_id", sender.id},
+                                {"event_type", sender.type},
+                                {"code", why.code},
+                                {"message", why.message},
+                                {"kept", kept},
+                                {"tenant", concerned.tenant},
+                                {"subjects", concerned.subjects},
+                                {"blocks", arrival.blocks && !arrival.verdict}};
+  if (sealed_hex.size() <= kMostRecordedHex) letter["sealed_hex"] = sealed_hex;
+  const std::string place = place_of(arrival);
+  record_own(messages_, "peerwright.message.put_away.v1", "put_away/" + place, "dead_letter/" + place, state_.now,
+             {{"dead_letters", nlohmann::ordered_json::array({std::move(letter)})}});
+}
+
+// What was made because this event named it, where its after-images do not show it.
+std::vector<events::AuditIdentity> Batch::unshown(const domain::Refs& refs, const domain::Decision& decision) {
+  std::vector<events::AuditIdentity> identities;
+  const auto take = [&](const char* kind, const auto* thing, domain::Id tenant_id, const auto& images) {
+    if (thing == nullptr) return;
+    const auto made = made_.find(kind);
+    if (made == made_.end() || made->second.erase(thing->id) == 0) return;
+    const bool shown =
+        std::any_of(images.begin(), images.end(), [&](const auto& image) { return image.id == thing->id; });
+    if (!shown) identities.push_back({kind, thing->id, tenant_id, thing->name});
+  };
+  const domain::Tenant* tenant = tenant_of(refs);
+  take("tenants", tenant, 0, decision.tenants);
+  if (!refs.owner_tenant.empty()) {
+    take("tenants", state_.tenant(std::string_view(refs.owner_tenant)), 0, decision.tenants);
+  }
+  if (tenant != nullptr) {
+    take("customers", state_.customer(refs.tenant, refs.customer), tenant->id, decision.customers);
+    take("subscribers", state_.subscriber(refs.tenant, refs.subscriber), tenant->id, decision.subscribers);
+    take("peers", state_.peer(refs.tenant, refs.peer), tenant->id, decision.peers);
+    take("rules", state_.rule(refs.tenant, refs.rule), tenant->id, decision.rules);
+  }
+  take("networks", state_.network(std::string_view(refs.network)), 0, decision.networks);
+  take("meshes", state_.mesh(std::string_view(refs.mesh)), 0, decision.meshes);
+  take("servers", state_.server(std::string_view(refs.server)), 0, decision.servers);
+  return identities;
+}
+
+events::AuditExtras Batch::extras_of(const Arrival& arrival, const domain::Decision& decision) {
+  events::AuditExtras extras;
+  if (!arrival.verdict) {
+    extras.payload_hash = hex_of(arrival.event->payload_hash);
+    if (!made_.empty()) extras.made = unshown(arrival.event->refs, decision);
+  }
+  if (clock_offset_.count() != 0) extras.clock_us = micros_of(state_.now);
+  if (cursors_.empty()) extras.replays = place_of(arrival);
+  if (&arrival == fresh_.back()) extras.positions = positions();
+  return extras;
+}
+
+// Where this batch leaves its partitions.
+std::vector<events::AuditPosition> Batch::positions() const {
+  std::map<std::pair<std::string_view, std::int32_t>, const Arrival*> last;
+  for (const Arrival& arrival : arrivals_) last[{arrival.topic, arrival.partition}] = &arrival;
+  std::vector<events::AuditPosition> all;
+  for (const Cursor& cursor : cursors_) {
+    const auto* message = last[{cursor.topic, cursor.partition}];
+    all.push_back({cursor.topic, cursor.partition, cursor.next, last_time_.at({cursor.topic, cursor.partition}),
+                   message == nullptr ? std::string() : hex_of(message_hash(message->key, message->raw))});
+  }
+  return all;
 }
 
 void Batch::decide() {
@@ -254,8 +337,9 @@ void Batch::decide() {
       speaker_.carry_out(decision, domain::cause_of(word), state_, changes_, messages_);
       if (!decision.alert.empty()) ++report_.alerts[decision.alert];
     }
-    messages_.record(word, event.envelope.type, event.key, decision,
-                     events::audit_body(word, event.envelope.type, event.refs, decision));
+    messages_.record(
+        word, event.envelope.type, event.key, decision,
+        events::audit_body(word, event.envelope.type, event.refs, decision, extras_of(*arrival, decision)));
     ++report_.executed;
     ++report_.results[{event.envelope.type, name_of(decision.outcome)}];
     // Whatever is overdue expires at the next sweep, which need not wait for its time.
@@ -265,14 +349,12 @@ void Batch::decide() {
 
 void Batch::store_cursors() {
   if (cursors_.empty()) return;
-  std::map<std::pair<std::string_view, std::int32_t>, const Arrival*> last;
-  for (const Arrival& arrival : arrivals_) last[{arrival.topic, arrival.partition}] = &arrival;
+  const auto reached = positions();
   RowWriter rows;
-  for (const Cursor& cursor : cursors_) {
-    const auto* message = last[{cursor.topic, cursor.partition}];
-    rows.add(cursor.topic).add(cursor.partition).add(cursor.expected).add(cursor.next);
-    rows.add(last_time_.at({cursor.topic, cursor.partition}));
-    rows.add_or_null(message == nullptr ? "" : hex_of(message_hash(message->key, message->raw))).end_row();
+  for (std::size_t i = 0; i < reached.size(); ++i) {
+    const events::AuditPosition& position = reached[i];
+    rows.add(position.topic).add(position.partition).add(cursors_[i].expected).add(position.next_offset);
+    rows.add(position.last_time).add_or_null(position.last_hash).end_row();
   }
   const auto moved = rows.run(tx_, "intake_move_partitions");
   if (static_cast<std::size_t>(moved.affected_rows()) != cursors_.size())

@@ -10,6 +10,7 @@
 #include "columns.hpp"
 #include "db.hpp"
 #include "kept.hpp"
+#include "peerwright/events/audit.hpp"
 #include "peerwright/store/intake.hpp"
 
 namespace peerwright::store {
@@ -67,6 +68,8 @@ class Batch {
   void load_kept();
   [[nodiscard]] bool waits_for_kept(const Arrival& arrival);
   void put_away(const Arrival& arrival, const Error& why, bool kept);
+  void record_put_away(const Arrival& arrival, const Error& why, bool kept, const std::string& sealed_hex,
+                       const Concerned& concerned, Time time);
 
   void guard_keys();
   void lock_tenants_by_name();
@@ -84,6 +87,10 @@ class Batch {
   [[nodiscard]] std::map<domain::Id, std::int64_t> demand() const;  // network -> addresses that may be taken
   [[nodiscard]] const domain::Tenant* tenant_of(const domain::Refs& refs) const;
   [[nodiscard]] domain::Word word_of(const Arrival& arrival) const;
+  void note_made(const char* kind, const pqxx::result& ids);
+  [[nodiscard]] std::vector<events::AuditIdentity> unshown(const domain::Refs& refs, const domain::Decision& decision);
+  [[nodiscard]] events::AuditExtras extras_of(const Arrival& arrival, const domain::Decision& decision);
+  [[nodiscard]] std::vector<events::AuditPosition> positions() const;
   void store_cursors();
 
   Tx& tx_;
@@ -107,6 +114,7 @@ class Batch {
   Messages messages_;
   Speaker speaker_;
   RowWriter put_away_;
+  std::map<std::string_view, std::set<domain::Id>> made_;  // rows that this batch made, by their kind
   std::optional<Error> refused_;
   bool waits_ = false;
   BatchReport report_;

@@ -71,7 +71,7 @@ void Batch::lock_tenants_by_name() {
     if (refs->counts_tenant && !refs->tenant.empty()) counted.insert(refs->tenant);
   }
   if (tenants_.empty()) return;
-  if (!unknown.empty()) tx_.run("intake_tenants_insert", text_array(unknown));
+  if (!unknown.empty()) note_made("tenants", tx_.run("intake_tenants_insert", text_array(unknown)));
   Ids ids;
   const auto take = [&](const pqxx::result& rows) {
     for (const auto& row : rows) {
@@ -107,16 +107,20 @@ void Batch::make_identities() {
     if (!refs->peer.empty()) peers.emplace(tenant->id, refs->peer);
     if (!refs->rule.empty()) rules.emplace(tenant->id, refs->rule);
   }
-  const auto insert = [&](const char* statement, const Named& named) {
-    if (!named.empty()) rows_of(named).run(tx_, statement);
+  const auto insert = [&](const char* kind, const char* statement, const Named& named) {
+    if (!named.empty()) note_made(kind, rows_of(named).run(tx_, statement));
   };
-  insert("intake_customers_insert", customers);
-  insert("intake_subscribers_insert", subscribers);
-  if (!networks.empty()) tx_.run("intake_networks_insert", text_array(networks));
-  if (!meshes.empty()) tx_.run("intake_meshes_insert", text_array(meshes));
-  if (!servers.empty()) tx_.run("intake_servers_insert", text_array(servers));
-  insert("intake_peers_insert", peers);
-  insert("intake_rules_insert", rules);
+  insert("customers", "intake_customers_insert", customers);
+  insert("subscribers", "intake_subscribers_insert", subscribers);
+  if (!networks.empty()) note_made("networks", tx_.run("intake_networks_insert", text_array(networks)));
+  if (!meshes.empty()) note_made("meshes", tx_.run("intake_meshes_insert", text_array(meshes)));
+  if (!servers.empty()) note_made("servers", tx_.run("intake_servers_insert", text_array(servers)));
+  insert("peers", "intake_peers_insert", peers);
+  insert("rules", "intake_rules_insert", rules);
+}
+
+void Batch::note_made(const char* kind, const pqxx::result& ids) {
+  for (const auto& row : ids) made_[kind].insert(int_at(row, 0));
 }
 
 void Batch::find_meshes(Levels& levels) {

@@ -7,6 +7,8 @@
 #include "delivery_plan.hpp"
 #include "foreign.hpp"
 #include "peerwright/base/text.hpp"
+#include "peerwright/wireguard/refusal.hpp"
+#include "records.hpp"
 #include "server_health.hpp"
 
 namespace peerwright::store {
@@ -232,6 +234,13 @@ void take_key(Tx& tx, domain::State& state, const PlannedPush& push, const wireg
   state.load(server);
   Messages messages;
   messages.say("status", events::server_status(server, replaced ? cause : "reading/" + number));
+  const nlohmann::ordered_json key{{"server_id", server.id},
+                                   {"public_key", server.public_key},
+                                   {"replaced", replaced},
+                                   {"cause", replaced ? cause : "reading/" + number},
+                                   {"linked", linked}};
+  record_own(messages, "peerwright.server.key.v1", "key/" + server.name + '/' + number, "server/" + server.name,
+             state.now, {{"server_keys", nlohmann::ordered_json::array({key})}});
   messages.store(tx);
   if (!linked.empty()) tx.run("links_take_key", server.id, server.public_key, array_of(linked));
 }
@@ -369,7 +378,7 @@ Result<void> DeliveryStore::Impl::fail(const std::string& worker_id, Id server_i
     if (!aside.firewall.empty()) tx.run("firewall_refused", server_id, worker_id, aside.firewall);
     // A host may have put anything into its message.
     tx.run("delivery_failed", server_id, worker_id, why.code, printable(why.message, kMostErrorBytes),
-           std::int64_t{retry_in.count()});
+           std::int64_t{retry_in.count()}, wireguard::number_seen_by_host(why).value_or(0));
     say_met(tx, state, server_id, why);
     return {};
   });

@@ -94,7 +94,7 @@ bool Drift::repair(Tx& tx) const {
     tx.run("observe_firewall_changed", server_.id, seen_.firewall_state);
     return true;
   }
-  const bool doubtful = unjudged_ || has("missing") || has("altered") || has("unwanted") || has("file") ||
+  const bool doubtful = (unjudged_ && !adopts) || has("missing") || has("altered") || has("unwanted") || has("file") ||
                         has("interface") || has("interface_key") || has("firewall") || has("push_number");
   if (doubtful) tx.run("observe_doubt", server_.id, has("unwanted"));
   return doubtful || imports;

@@ -8,11 +8,11 @@
 #include "changes.hpp"
 #include "columns.hpp"
 #include "peerwright/base/seal.hpp"
+#include "peerwright/events/audit.hpp"
 
 namespace peerwright::store {
 namespace {
 
-constexpr int kShape = 2;  // of audit bodies
 constexpr std::size_t kIdBytes = 16;
 
 std::string new_id() {
@@ -50,7 +50,7 @@ void record(Tx& tx, const std::vector<Letter>& letters, LetterOrder order, const
     const std::string id = new_id();
     const std::string type = std::string("peerwright.dead_letter.") + name_of(order) + ".v1";
     const nlohmann::ordered_json body{
-        {"version", kShape},
+        {"version", events::kAuditShape},
         {"source", source},
         {"id", id},
         {"type", type},

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "columns.hpp"
+#include "records.hpp"
 #include "sealed.hpp"
 
 namespace peerwright::store {
@@ -21,6 +22,8 @@ struct Rows {
   Column gone_keys;              // removal rows that have done their work
   Column seen_keys, seen_peers;  // keys that stand there and must not
   Column freed_network, freed_offset, freed_peer;
+  std::vector<std::string> stray_keys;  // of removal rows of keys that their peers had left: gone
+  Ids given_up;                         // peers whose address is free, or rides on another row of theirs
 };
 
 struct Seen {
@@ -81,6 +84,7 @@ void note_removal(const Seen& seen, const Shown& shown, Peer& after, Rows& rows)
     rows.freed_network.add(after.network_id);
     rows.freed_offset.add(after.address_offset);
     rows.freed_peer.add(after.id);
+    rows.given_up.push_back(after.id);
     after.address_offset.reset();
   }
 }
@@ -116,8 +120,7 @@ void release(Tx& tx, const pqxx::result& gone) {
 // Addresses of revoked peers: free now, unless another key of theirs is still to be proven gone.
 void release_revoked(Tx& tx, const Rows& rows) {
   if (rows.freed_offset.empty()) return;
-  release(tx, tx.run("delivery_hand_on_addresses", rows.freed_network.text(), rows.freed_offset.text(),
-                     rows.freed_peer.text()));
+  hand_on_addresses(tx, rows.freed_network, rows.freed_offset, rows.freed_peer);
 }
 
 void store_rows(Tx& tx, Id server_id, const Rows& rows) {
@@ -130,31 +133,31 @@ void store_rows(Tx& tx, Id server_id, const Rows& rows) {
   }
 }
 
-// Rows of keys that were moved away or rotated out: how many have done their work. What they held of addresses goes to
-// other such rows of their peers, or is free; a peer that waited for the last of them is judged again by its server.
-std::size_t drop_strays(Tx& tx, Id server_id, const wireguard::Proof& proof) {
-  Column absent;
+// Of what the proof shows to be gone; a peer that waited for the last such row is judged again by its server.
+void drop_proven_strays(Tx& tx, Id server_id, const wireguard::Proof& proof, Rows& rows) {
+  std::vector<std::string> absent;
   for (const auto& [key, proven] : proof) {
-    if (proven && proven->empty()) absent.add(std::string_view(key));
+    if (proven && proven->empty()) absent.push_back(key);
   }
-  if (absent.empty()) return 0;
-  const auto gone = tx.run("delivery_drop_strays", server_id, absent.text());
-  if (gone.empty()) return 0;
-  Column network, offset, peer;
+  if (absent.empty()) return;
   Ids peers;
-  for (const auto& row : gone) {
-    peers.push_back(int_at(row, 2));
-    if (row[0].is_null() || row[1].is_null()) continue;
-    network.add(int_at(row, 0));
-    offset.add(int_at(row, 1));
-    peer.add(int_at(row, 2));
+  for (auto& [key, peer_id] : drop_strays(tx, server_id, absent)) {
+    rows.stray_keys.push_back(key);
+    peers.push_back(peer_id);
   }
-  if (!offset.empty()) {
-    release(tx, tx.run("delivery_hand_on_addresses", network.text(), offset.text(), peer.text()));
-  }
+  if (peers.empty()) return;
   normalise(peers);
   tx.run("delivery_judge_again", array_of(peers));
-  return static_cast<std::size_t>(gone.size());
+}
+
+// What a proof changes of what decisions rest on: a rebuild needs it. What it proves is read anew then.
+void record_proof(Messages& messages, const domain::Server& server, Time now, const Rows& rows) {
+  if (rows.stray_keys.empty() && rows.given_up.empty()) return;
+  const std::string id = "proof/" + std::to_string(server.id) + '/' + std::to_string(micros_of(now));
+  const nlohmann::ordered_json proof{
+      {"server_id", server.id}, {"gone_keys", rows.stray_keys}, {"given_up_peers", rows.given_up}};
+  record_own(messages, "peerwright.proof.v1", id, "server/" + server.name, now,
+             {{"proofs", nlohmann::ordered_json::array({proof})}});
 }
 
 void load_around(Tx& tx, const pqxx::result& rows, domain::State& state) {
@@ -217,6 +220,25 @@ bool was_taken_away(const Seen& seen) { return !seen.wanted || (seen.walled && s
 
 }  // namespace
 
+void hand_on_addresses(Tx& tx, const Column& networks, const Column& offsets, const Column& peers) {
+  release(tx, tx.run("delivery_hand_on_addresses", networks.text(), offsets.text(), peers.text()));
+}
+
+std::vector<std::pair<std::string, Id>> drop_strays(Tx& tx, Id server_id, const std::vector<std::string>& keys) {
+  Column absent, network, offset, peer;
+  for (const std::string& key : keys) absent.add(std::string_view(key));
+  std::vector<std::pair<std::string, Id>> gone;
+  for (const auto& row : tx.run("delivery_drop_strays", server_id, absent.text())) {
+    gone.emplace_back(text_at(row, 3), int_at(row, 2));
+    if (row[0].is_null() || row[1].is_null()) continue;
+    network.add(int_at(row, 0));
+    offset.add(int_at(row, 1));
+    peer.add(int_at(row, 2));
+  }
+  if (!offset.empty()) hand_on_addresses(tx, network, offset, peer);
+  return gone;
+}
+
 std::string proven_text(std::string fingerprints, const std::string& endpoint) {
   if (!endpoint.empty()) fingerprints.append(kEndpointLine).append(endpoint);
   return fingerprints;
@@ -275,7 +297,8 @@ Finished store_proofs(Tx& tx, domain::State& state, Id server_id, const Sealer* 
   const domain::Network* network = server->network_id ? state.network(*server->network_id) : nullptr;
   Rows rows;
   Messages messages;
-  finished.as_told += drop_strays(tx, server_id, shown.keys);
+  drop_proven_strays(tx, server_id, shown.keys, rows);
+  finished.as_told += rows.stray_keys.size();
   for (Seen& seen : load_seen(tx, state, server_id, shown)) {
     const Peer& before = seen.peer;
     Peer after = judged(seen, network, sealer, shown, rows);
@@ -303,6 +326,7 @@ Finished store_proofs(Tx& tx, domain::State& state, Id server_id, const Sealer* 
   }
   store_rows(tx, server_id, rows);
   release_revoked(tx, rows);
+  record_proof(messages, *server, state.now, rows);
   messages.store(tx);
   return finished;
 }

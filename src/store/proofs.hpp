@@ -39,6 +39,13 @@ struct Shown {
 // quarantine. Says the statuses. Keys that the database does not know are left alone.
 Finished store_proofs(Tx& tx, domain::State& state, domain::Id server_id, const Sealer* sealer, const Shown& shown);
 
+// Rows of keys on the server that were moved away or rotated out, and that are gone: they have done their work. What
+// they held of addresses goes to other such rows of their peers, or is free. Answers the keys and whose they were.
+std::vector<std::pair<std::string, domain::Id>> drop_strays(Tx& tx, domain::Id server_id,
+                                                            const std::vector<std::string>& keys);
+// Addresses that peers have given up: each rides on such a row of its peer, or its quarantine begins.
+void hand_on_addresses(Tx& tx, const Column& networks, const Column& offsets, const Column& peers);
+
 // Sets peers aside and says so: by a key of theirs on the server, unless the peer changed after `planned_generation`,
 // or by their ids.
 void park(Tx& tx, domain::State& state, domain::Id server_id, const Sealer* sealer, const std::string& key,

@@ -2,6 +2,7 @@
 
 #include "columns.hpp"
 #include "peerwright/domain/rules.hpp"
+#include "records.hpp"
 
 // A subscriber's holds, release or revocation, carried on to its peers.
 namespace peerwright::store {
@@ -41,7 +42,7 @@ Chunk next_chunk(Tx& tx, Id subscriber_id, std::int64_t after_peer_id, int most)
 }
 
 // Every peer of the chunk as the holds stand now; those to whom nothing changes stay as they are.
-bool settle_chunk(Tx& tx, const Chunk& chunk, const Candidate& candidate, const std::string& cause,
+bool settle_chunk(Tx& tx, const Chunk& chunk, const Candidate& candidate, const std::string& cause, bool last,
                   domain::State& state, Speaker& speaker) {
   load_networks(tx, chunk.networks, state);
   lock_servers(tx, chunk.servers, state);
@@ -52,11 +53,14 @@ bool settle_chunk(Tx& tx, const Chunk& chunk, const Candidate& candidate, const 
   speaker.load(tx, chunk.peers);
   domain::Changes changes;
   Messages messages;
+  ChunkRecord record;
   for (const domain::Peer& peer : peers) {
     domain::Decision decision;
     domain::settle_peer(peer, state, cause, false, decision);
+    record.add(decision, state);
     speaker.carry_out(decision, cause, state, changes, messages);
   }
+  record.store(messages, {"subscriber", candidate.subscriber_id, last ? 0 : chunk.peers.back(), last}, state);
   store_changes(tx, changes, state);
   messages.store(tx);
   return !changes.due_servers.empty();
@@ -94,8 +98,9 @@ SweepStore::Step carry_on(Tx& tx, const Candidate& candidate, int chunk_peers, c
   const Chunk chunk = next_chunk(tx, candidate.subscriber_id, int_at(cursor[0], 0), chunk_peers);
   step.peers = chunk.peers.size();
   Speaker speaker(sealer);
-  step.due = settle_chunk(tx, chunk, candidate, text_at(cursor[0], 1), state, speaker);
-  if (chunk.peers.size() < static_cast<std::size_t>(chunk_peers)) {
+  const bool last = chunk.peers.size() < static_cast<std::size_t>(chunk_peers);
+  step.due = settle_chunk(tx, chunk, candidate, text_at(cursor[0], 1), last, state, speaker);
+  if (last) {
     tx.run("fan_out_done", candidate.subscriber_id);
   } else {
     tx.run("fan_out_move", candidate.subscriber_id, chunk.peers.back());

@@ -1,5 +1,6 @@
 #include "columns.hpp"
 #include "peerwright/domain/mesh.hpp"
+#include "records.hpp"
 #include "sweep.hpp"
 
 // Changes that concern many, carried on in chunks.
@@ -41,20 +42,28 @@ class Carrier {
     } else {
       to_servers("wider_servers_of_network");
     }
-    store();
+    store_changes(tx_, changes_, state_);
+    done_.due = !changes_.due_servers.empty();
+    move_on();
+    messages_.store(tx_);
     return done_;
   }
 
   void carry_to_meshes() {
     to_meshes();
-    store();
+    store_changes(tx_, changes_, state_);
+    messages_.store(tx_);
   }
 
  private:
-  void store() {
-    store_changes(tx_, changes_, state_);
-    messages_.store(tx_);
-    done_.due = !changes_.due_servers.empty();
+  // What a newer word has begun anew is not moved, nor recorded as moved: its chunks stand in their own entries.
+  void move_on() {
+    const bool last = done_.count < static_cast<std::size_t>(chunk_);
+    const auto moved = last ? tx_.run("wider_done", wider_.kind, wider_.subject_id, wider_.started_at)
+                            : tx_.run("wider_move", wider_.kind, wider_.subject_id, wider_.started_at, done_.last_id);
+    events::AuditProgress progress{wider_.kind, wider_.subject_id, last ? 0 : done_.last_id, last};
+    if (moved.affected_rows() == 0) progress = {wider_.kind, wider_.subject_id, 0, false};
+    record_.store(messages_, progress, state_);
   }
 
   void note(Id id) {
@@ -70,7 +79,10 @@ class Carrier {
       note(int_at(row, 0));
     }
     lock_subscribers(tx_, subscribers, state_);
-    for (const Id subscriber_id : subscribers) changes_.fan_outs[subscriber_id] = wider_.cause;
+    for (const Id subscriber_id : subscribers) {
+      changes_.fan_outs[subscriber_id] = wider_.cause;
+      record_.add_fan_out(subscriber_id, wider_.cause);
+    }
   }
 
   // The server's key or endpoint may have changed: the other members' entries for it follow.
@@ -91,6 +103,7 @@ class Carrier {
       domain::settle_mesh(mesh, state_, decision);
       mesh.version += 1;  // what an unmanaged member has to be told of the server may be new in any case
       decision.meshes.push_back(std::move(mesh));
+      record_.add(decision, state_);
       speaker_.carry_out(decision, wider_.cause, state_, changes_, messages_);
     }
   }
@@ -124,6 +137,7 @@ class Carrier {
       peer.cause = wider_.cause;
       domain::Decision decision;
       decision.peers.push_back(std::move(peer));
+      record_.add(decision, state_);
       speaker_.carry_out(decision, wider_.cause, state_, changes_, messages_);
     }
   }
@@ -141,6 +155,7 @@ class Carrier {
       decision.servers.push_back(*state_.server(server_id));
       decision.servers.back().generation += 1;
       decision.due_servers.insert(server_id);
+      record_.add(decision, state_);
       changes_.apply(state_, decision);
     }
   }
@@ -152,6 +167,7 @@ class Carrier {
   domain::Changes changes_;
   Messages messages_;
   Speaker speaker_;
+  ChunkRecord record_;
   Done done_;
 };
 
@@ -180,11 +196,6 @@ Result<SweepStore::Step> SweepStore::wider_fan_out(int chunk) {
     step.found = true;
     step.peers = done.count;
     step.due = done.due;
-    if (done.count < static_cast<std::size_t>(chunk)) {
-      tx.run("wider_done", wider.kind, wider.subject_id, wider.started_at);
-    } else {
-      tx.run("wider_move", wider.kind, wider.subject_id, wider.started_at, done.last_id);
-    }
     step.more = bool_at(tx.run("wider_left")[0], 0);
     return step;
   });

@@ -3,6 +3,7 @@
 
 #include "columns.hpp"
 #include "peerwright/domain/events.hpp"
+#include "peerwright/events/audit.hpp"
 #include "sweep.hpp"
 
 // What falls due: decided as events are, from the subjects' own state under their locks.
@@ -24,7 +25,9 @@ struct TimerKey {
 class Round {
  public:
   Round(Tx& tx, const std::vector<TimerKey>& keys, const Sealer* sealer) : tx_(tx), keys_(keys), speaker_(sealer) {
-    state_.now = time_from_micros(int_at(tx_.run("intake_clock")[0], 0));
+    const auto clock = tx_.run("intake_clock")[0];
+    state_.now = time_from_micros(int_at(clock, 0));
+    clock_moved_ = int_at(clock, 1) != 0;
   }
 
   bool run() {
@@ -95,11 +98,10 @@ class Round {
       const bool over = peer != nullptr && peer->quota_bytes > 0 && used_bytes_[peer->id] >= peer->quota_bytes;
       timer.owner = over ? kOverQuota : "";
     }
-    const domain::Decision decision = domain::decide_timer(timer, state_);
+    domain::Decision decision = domain::decide_timer(timer, state_);
     const std::string cause = std::string("timer/") + domain::name_of(timer.kind);
     // Whatever was decided, this row has done its work, unless it was set anew.
-    changes_.timers.insert_or_assign({due.kind, {due.subject_id, due.owner}},
-                                     domain::Timer{due.kind, due.subject_id, due.owner, std::nullopt});
+    decision.timers.insert(decision.timers.begin(), {due.kind, due.subject_id, due.owner, std::nullopt});
     if (decision.outcome == domain::Outcome::unchanged) {
       changes_.apply(state_, decision);
       return;
@@ -112,7 +114,10 @@ class Round {
               std::to_string(micros_of(*due.due_at));
     word.place.broker_time = state_.now;
     const std::string type = std::string("peerwright.timer.") + domain::name_of(due.kind) + ".v1";
-    messages_.record(word, type, events::key_of(refs), decision, events::audit_body(word, type, refs, decision));
+    events::AuditExtras extras;
+    if (clock_moved_) extras.clock_us = micros_of(state_.now);
+    messages_.record(word, type, events::key_of(refs), decision,
+                     events::audit_body(word, type, refs, decision, extras));
   }
 
   [[nodiscard]] domain::Refs refs_of(const domain::Timer& timer) const {
@@ -145,6 +150,7 @@ class Round {
   Messages messages_;
   Speaker speaker_;
   std::map<Id, std::int64_t> used_bytes_;
+  bool clock_moved_ = false;
 };
 
 std::vector<TimerKey> due_timers(Tx& tx, const TimerGate& gate, int most) {

@@ -20,11 +20,11 @@ Result<std::string> WorkerStore::enlist(const std::string& name) {
   });
 }
 
-Result<void> WorkerStore::heartbeat(const std::string& worker_id, const std::string& name) {
-  return impl_->db.transact([&](Tx& tx) -> Result<void> {
+Result<WorkerStore::Beat> WorkerStore::heartbeat(const std::string& worker_id, const std::string& name) {
+  return impl_->db.transact([&](Tx& tx) -> Result<Beat> {
     tx.run("delivery_relaxed");
-    tx.run("worker_heartbeat", worker_id, name);
-    return {};
+    const auto row = tx.run("worker_heartbeat", worker_id, name)[0];
+    return Beat{bool_at(row, 0), text_at(row, 1), text_at(row, 2)};
   });
 }
 

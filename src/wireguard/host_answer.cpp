@@ -18,7 +18,8 @@ namespace {
 
 // Reads the words after `kernel` or `file`.
 std::optional<HostPeer> peer_of(const std::vector<std::string_view>& words, bool tolerant) {
-  if (words.size() != 5 || !check_public_key(words[1]) || (words[4] != "psk" && words[4] != "none")) return std::nullopt;
+  if (words.size() != 5 || !check_public_key(words[1]) || (words[4] != "psk" && words[4] != "none"))
+    return std::nullopt;
   auto peer = host_peer_of(words[1], words[2], words[3], tolerant);
   if (peer) peer->has_preshared_key = words[4] == "psk";
   return peer;

@@ -125,7 +125,8 @@ Result<std::string> exec_command(const HostInterface& where, PushMode mode, std:
   if (!where.expected_key.empty() && !check_public_key(where.expected_key)) return invalid("public key");
   if (!where.expected_key.empty()) *command += ' ' + where.expected_key;
   // The login's shell says whence we come: an exec prefix does not pass it on.
-  if (where.way == WayIn::shell) *command += std::string(where.expected_key.empty() ? " ''" : "") + " \"$SSH_CONNECTION\"";
+  if (where.way == WayIn::shell)
+    *command += std::string(where.expected_key.empty() ? " ''" : "") + " \"$SSH_CONNECTION\"";
   return command;
 }
 

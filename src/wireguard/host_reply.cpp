@@ -6,6 +6,7 @@
 
 #include "peerwright/wireguard/host.hpp"
 #include "peerwright/wireguard/prefix.hpp"
+#include "peerwright/wireguard/refusal.hpp"
 
 namespace peerwright::wireguard {
 namespace {
@@ -55,7 +56,7 @@ constexpr std::array<Refusal, 18> kRefusals{{
     {"plan_incomplete", Retry::later,
      "the host received only a part of the plan and did nothing:", "nothing: it is sent again"},
     {"push_number_refused", Retry::later, "the host has already seen push number",
-     "nothing to do once; where it stays so, the database is older than the host: it was restored from a backup"},
+     "nothing to do once; where it stays so, the database was restored from a backup: run peerwright recover"},
     {"host_of_other_installation", Retry::never, "the interface belongs to installation",
      "retire the server there, or remove CONFIG.push on the host if that installation is gone"},
     {"prefix_taken_on_host", Retry::never, "a peer that the plan does not know holds a prefix of it:",
@@ -82,8 +83,8 @@ constexpr std::array<Refusal, 18> kRefusals{{
      "log in as root (--login root), or give the server an exec prefix that makes it root"},
     {"host_key_missing", Retry::never, "the host has no private key, and none was sent, for",
      "run peerwright server prepare again"},
-    {"host_step_failed", Retry::never, "a step on the host failed:",
-     "see on the host why, and run it again: what was done is seen, and not done twice"},
+    {"host_step_failed", Retry::never,
+     "a step on the host failed:", "see on the host why, and run it again: what was done is seen, and not done twice"},
     {"own_way_cut", Retry::never, "the worker itself comes to the host through the peer with the key",
      "let the worker reach the host another way (ssh.host), and reconcile the server"},
 }};
@@ -186,6 +187,11 @@ std::optional<HostPeer> host_peer_of(std::string_view key, std::string_view keep
   auto list = prefixes_of(prefixes, tolerant);
   if (!seconds || !list) return std::nullopt;
   return HostPeer{std::string(key), *std::move(list), *seconds};
+}
+
+std::optional<std::int64_t> number_seen_by_host(const Error& error) {
+  if (error.code != "push_number_refused") return std::nullopt;
+  return number_of(std::string_view(error.message).substr(error.message.rfind(' ') + 1));
 }
 
 Error failure_of(std::string_view output, int exit_status, std::string_view end) {

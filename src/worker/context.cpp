@@ -43,6 +43,13 @@ void Context::beat(const std::string& loop) {
   metrics.gauge("loop_last_iteration_timestamp_seconds", loop).set(static_cast<double>(micros_of(machine_now())) / 1e6);
 }
 
+bool Context::may_work(const std::string& loop) {
+  while (!gate.is_open()) {
+    if (!pause(loop, std::chrono::milliseconds(50))) return false;
+  }
+  return !stopping();
+}
+
 bool Context::pause(const std::string& loop, std::chrono::milliseconds time) {
   constexpr std::chrono::milliseconds kStep{50};
   for (auto left = time; left.count() > 0 && !stopping(); left -= kStep) {

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 
+#include "halt.hpp"
 #include "live_config.hpp"
 #include "peerwright/admin/liveness.hpp"
 #include "peerwright/admin/metrics.hpp"
@@ -60,7 +61,8 @@ struct Context {
   Wake sweep{};
   Wake publish{};
   Wake observe{};
-  ssh::ConnectGate connects{};            // of all loops to the hosts
+  ssh::ConnectGate connects{};  // of all loops to the hosts
+  Gate gate{};
   const IntakeKey* intake_key = nullptr;  // nullptr: sealed values are not taken
 
   [[nodiscard]] std::shared_ptr<const Config> config() const { return live.get(); }
@@ -68,6 +70,8 @@ struct Context {
   void beat(const std::string& loop);
   // Waits in small steps, so that an end is not kept waiting; false when the process stops.
   bool pause(const std::string& loop, std::chrono::milliseconds time);
+  // Waits until the loop may work; false when the process stops.
+  bool may_work(const std::string& loop);
 };
 
 // The loops. Each blocks until the context stops.

@@ -265,7 +265,8 @@ void run_deliver(Context& context) {
     pool.emplace_back([&] {
       Deliverer deliverer(context, tools);
       while (const auto server = claimed.next()) {
-        deliverer.deliver(*server);
+        // What is left stays claimed, which ends with this process or is claimed again by it.
+        if (context.gate.is_open()) deliverer.deliver(*server);
         claimed.done(*server);
         context.deliver.notify();
       }
@@ -277,7 +278,7 @@ void run_deliver(Context& context) {
   const std::chrono::milliseconds poll(context.config()->deliver.poll_ms);
   bool failing = false;
   const std::chrono::milliseconds dead_after(context.config()->worker.dead_after_ms);
-  while (!context.stopping()) {
+  while (context.may_work(kLoop)) {
     const auto claims = claim_servers(store, context.worker_id, dead_after, claimed, threads);
     if (!claims && !failing) log::warn("nothing can be claimed", claims.error(), {{"loop", kLoop}});
     failing = !claims;

@@ -6,6 +6,26 @@
 
 namespace peerwright::worker {
 
+namespace {
+
+// The stop concerns every worker, and so does its end: then the tail is compared anew.
+void heed(Context& context, const store::WorkerStore::Beat& beat) {
+  const bool halted = !beat.halted_code.empty();
+  context.metrics.gauge("halted").set(halted ? 1 : 0);
+  if (halted && !context.gate.is_halted()) {
+    context.gate.halt();
+    log::error("all loops stop",
+               {beat.halted_code, beat.halted_message,
+                "run: peerwright recover (where it runs already, wait for its end)", Retry::never},
+               {{"loop", "heartbeat"}});
+  } else if (!halted && (context.gate.is_halted() || beat.was_unknown)) {
+    context.gate.close();
+  }
+  if (halted) context.readiness.set("audit", beat.halted_code + ": " + beat.halted_message);
+}
+
+}  // namespace
+
 void run_heartbeat(Context& context) {
   using Clock = std::chrono::steady_clock;
   store::WorkerStore store(context.database);
@@ -27,6 +47,7 @@ void run_heartbeat(Context& context) {
                 {{"loop", "heartbeat"}});
     }
     context.readiness.set("database", beat ? "" : beat.error().message);
+    if (beat) heed(context, *beat);
     context.beat("heartbeat");
     std::this_thread::sleep_until(begun + interval);
   }

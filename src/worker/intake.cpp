@@ -33,7 +33,7 @@ class Intake final : public broker::AssignmentListener {
         replay_(context, store_) {}
 
   void run() {
-    while (!context_.stopping()) {
+    while (context_.may_work(kLoop)) {
       auto made = broker::Consumer::create(context_.kafka, context_.config()->kafka.group,
                                            context_.config()->kafka.event_topics, *this);
       if (!made) {
@@ -65,6 +65,8 @@ class Intake final : public broker::AssignmentListener {
   // One batch, or one wait; false where the consumer is of no more use.
   bool round() {
     context_.beat(kLoop);
+    // Out of the group, too: whoever goes on begins anew.
+    if (!context_.gate.is_open()) return false;
     if (restart_ && !restart()) {
       context_.pause(kLoop, kFirstRetry);
       return static_cast<bool>(consumer_->poll(std::chrono::milliseconds(0)));

@@ -149,7 +149,7 @@ void run_observe(Context& context) {
     pool.emplace_back([&] {
       Observer observer(context, sessions);
       while (const auto server = claimed.next()) {
-        observer.observe(*server);
+        if (context.gate.is_open()) observer.observe(*server);
         claimed.done(*server);
         context.observe.notify();
       }
@@ -159,7 +159,7 @@ void run_observe(Context& context) {
   auto prune_at = std::chrono::steady_clock::now();
   bool failing = false;
   const std::chrono::milliseconds dead_after(context.config()->worker.dead_after_ms);
-  while (!context.stopping()) {
+  while (context.may_work(kLoop)) {
     const auto claims = claim_servers(store, context.worker_id, dead_after, claimed, threads);
     if (!claims && !failing) log::warn("nothing can be claimed", claims.error(), {{"loop", kLoop}});
     failing = !claims;

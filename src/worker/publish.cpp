@@ -49,7 +49,17 @@ class Publisher {
     if (!mine) return tl::unexpected(mine.error());
     if (held_ && !*mine) context_.metrics.counter("leases_lost_total", "publisher").add();
     held_ = *mine;
-    if (!held_) return false;
+    if (!held_) {
+      checked_ = false;
+      return false;
+    }
+    if (!checked_) {
+      // Whoever publishes last may have gone further than this database.
+      const auto own = check_tail(context_);
+      if (!own) return tl::unexpected(own.error());
+      checked_ = *own;
+      if (!checked_) return false;  // the gate is closed
+    }
     if (!producer_) {
       auto made = broker::Producer::create(context_.kafka);
       if (!made) return tl::unexpected(made.error());
@@ -138,6 +148,7 @@ class Publisher {
   store::PublishStore store_;
   std::unique_ptr<broker::Producer> producer_;
   bool held_ = false;
+  bool checked_ = false;  // since the lease was taken: the audit topic's tail is this database's
   std::chrono::steady_clock::time_point next_note_{};
 };
 
@@ -146,7 +157,7 @@ class Publisher {
 void run_publish(Context& context) {
   Publisher publisher(context);
   bool failing = false;
-  while (!context.stopping()) {
+  while (context.may_work(kLoop)) {
     const auto more = publisher.round();
     context.beat(kLoop);
     if (!more) {

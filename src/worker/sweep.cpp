@@ -13,7 +13,7 @@ class Sweep {
   explicit Sweep(Context& context) : context_(context), store_(context.database, context.sealer) {}
 
   void run() {
-    while (!context_.stopping()) {
+    while (context_.may_work("sweep")) {
       const auto step = round();
       context_.beat("sweep");
       if (!step) {

@@ -137,6 +137,9 @@ void run_loops(Context& context, LiveConfig& live, std::atomic<bool>& reload_ask
     threads.emplace_back([&context, run = loop.run] { run(context); });
   }
   context.liveness.expect("heartbeat", kLoopBound);
+  context.liveness.expect("gate", kLoopBound);
+  context.readiness.set("audit", "its topic was not read yet");
+  threads.emplace_back([&context] { run_gate(context); });
   std::thread heart([&context] { run_heartbeat(context); });
   watch_config(context, live, reload_asked);
   for (std::thread& thread : threads) thread.join();

@@ -101,7 +101,8 @@ TEST_F(Plan, PeersComeGoMoveAndChange) {
 }
 
 TEST_F(Plan, FirewallsOfGardensAndRulesShow) {
-  const json rule = {{"tenant", "acme"}, {"rule", "r1"}, {"action", "deny"}, {"source_peer", "P3"}, {"dest_peer", "P4"}};
+  const json rule = {
+      {"tenant", "acme"}, {"rule", "r1"}, {"action", "deny"}, {"source_peer", "P3"}, {"dest_peer", "P4"}};
   expect_as_planned({event("rule.set", rule, "acme")});
   const json plan = expect_as_planned({of_subscriber("suspend", {{"mode", "walled_garden"}})});
   EXPECT_EQ(plan["servers"][0]["firewall"], true) << plan.dump(2);

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "events_samples.hpp"
+#include "peerwright/events/audit.hpp"
 
 // The audit is what a database is rebuilt from: what an after-image leaves out is lost.
 namespace peerwright::events {
@@ -19,7 +20,7 @@ TEST(Audit, HoldsWhatChanged) {
   const std::string word_text = R"("word":{"source":"billing","id":"inv-1","sequence":17,)"
                                 R"("place":{"broker_time":"2026-01-31T10:00:00.000001Z","partition":3,"offset":99}})";
   EXPECT_EQ(audit_body(word(), "peerwright.peer.provision.v1", refs(), decision),
-            R"({"version":2,"source":"billing","id":"inv-1","sequence":17,"type":"peerwright.peer.provision.v1",)"
+            R"({"version":3,"source":"billing","id":"inv-1","sequence":17,"type":"peerwright.peer.provision.v1",)"
             R"("subject":{"tenant":"acme","peer":"P-1","server":"ams-1"},"outcome":"accepted",)"
             R"("place":{"broker_time":"2026-01-31T10:00:00.000001Z","partition":3,"offset":99},)"
             R"("changes":{"networks":[{"id":1,"network":"eu-1","ipv4":"10.20.0.0/16","ipv6":"fd20::/64",)"
@@ -41,6 +42,7 @@ TEST(Audit, HoldsEveryMemberOfEveryKind) {
       {"tenants", 17}, {"customers", 6}, {"networks", 10}, {"servers", 42},  {"subscribers", 7},
       {"peers", 46},   {"holds", 9},     {"removals", 6},  {"rules", 11},    {"meshes", 6},
       {"links", 11},   {"timers", 3},    {"freed", 2},     {"used_keys", 2}, {"fan_outs", 3}};
+  // Beside them: settled peers and abandoned servers, of which the next test tells.
   for (const auto& [kind, members] : sizes) {
     ASSERT_TRUE(changes.contains(kind)) << kind;
     EXPECT_EQ(changes[kind][0].size(), members) << kind << changes[kind][0].dump(1);
@@ -81,6 +83,62 @@ TEST(Audit, HoldsHoldsAndSubscribersAndRefusals) {
   EXPECT_EQ(refused["code"], "stale");
   EXPECT_EQ(refused["changes"], json::object());
   EXPECT_FALSE(refused.contains("alert"));
+}
+
+AuditExtras extras() {
+  AuditExtras all;
+  all.payload_hash = std::string(64, 'a');
+  all.replays = "events/3/99";
+  all.made = {{"tenants", 4, 0, "acme"}, {"peers", 3, 4, "P-1"}};
+  all.positions = {{"events", 3, 100, kWhen, std::string(64, 'b')}};
+  all.progress = AuditProgress{"subscriber", 5, 3, true};
+  all.clock_us = 7;
+  return all;
+}
+
+// What was written comes back: written once more it is the same to the letter.
+TEST(Audit, IsReadBackAsItWasWritten) {
+  domain::Decision all = decision();
+  all.abandoned_servers = {2};
+  all.peers.push_back(peer());
+  all.peers.back().id = 12;
+  all.peers.back().word->heard = {{"security", 4}};
+  const std::string body = audit_body(word(), "t", refs(), all, extras());
+  const auto entry = read_audit(body);
+  ASSERT_TRUE(entry.has_value()) << entry.error().message;
+  // All that the changes do not hold, as it was.
+  domain::Decision same = entry->decision;
+  same.alert = all.alert;
+  EXPECT_EQ(audit_body(word(), "t", refs(), same, entry->extras), body);
+}
+
+TEST(Audit, WritesASettledPeerShort) {
+  domain::Decision one;
+  one.peers = {full_peer()};
+  one.peers[0].stage = domain::Stage::revoked;
+  one.peers[0].entitlement = domain::Entitlement::revoked;
+  one.peers[0].generation += 1;
+  ASSERT_TRUE(differs_by_settling(full_peer(), one.peers[0]));
+  AuditExtras extras;
+  extras.settled = {one.peers[0].id};
+  const auto entry = read_audit(audit_body(word(), "t", refs(), one, extras));
+  ASSERT_TRUE(entry.has_value()) << entry.error().message;
+  domain::Decision read;
+  read.peers = {full_peer()};
+  overlay(read.peers[0], entry->decision.peers.at(0));
+  EXPECT_EQ(audit_body(word(), "t", refs(), read), audit_body(word(), "t", refs(), one));
+
+  one.peers[0].site_networks.clear();
+  EXPECT_FALSE(differs_by_settling(full_peer(), one.peers[0]));
+}
+
+TEST(Audit, RefusesWhatItCannotRead) {
+  for (const char* body : {"", "[]", R"({"version":2,"changes":{}})", R"({"version":4})",
+                           R"({"version":3,"changes":{"peers":[{"stage":"elsewhere"}]}})"}) {
+    const auto entry = read_audit(body);
+    ASSERT_FALSE(entry.has_value()) << body;
+    EXPECT_EQ(entry.error().code, "audit_entry_unreadable");
+  }
 }
 
 TEST(Audit, NamesAllThatTheEventNamed) {

@@ -64,14 +64,14 @@ struct Decision {
   std::map<std::pair<FanOut, Id>, std::string> wider_fan_outs;  // -> cause
   std::set<Id> observe_servers;                                 // to be read now
   std::map<Id, bool> approved_servers;  // what the guard holds there goes (true), or stays for good
-  std::map<Id, Import> imports;                                 // of servers
-  std::map<Id, Id> claims;         // adopted peer -> the peer that takes its place, with all that is known of it
-  std::set<Id> abandoned_servers;  // retired on an operator's word: what is to go from there counts as gone
-  std::set<Id> announced_tenants;  // whose settings changed: a tenant that merely counts has nothing to say
-  std::string alert;               // of an accepted decision that a person should hear of; a stable code
-  std::set<Id> doubtful_servers;   // what was proven there counts no more
-  std::set<Id> due_servers;        // something is to be delivered there
-  std::set<Id> urgent_servers;     // and it is a removal that somebody asked for
+  std::map<Id, Import> imports;         // of servers
+  std::map<Id, Id> claims;              // adopted peer -> the peer that takes its place, with all that is known of it
+  std::set<Id> abandoned_servers;       // retired on an operator's word: what is to go from there counts as gone
+  std::set<Id> announced_tenants;       // whose settings changed: a tenant that merely counts has nothing to say
+  std::string alert;                    // of an accepted decision that a person should hear of; a stable code
+  std::set<Id> doubtful_servers;        // what was proven there counts no more
+  std::set<Id> due_servers;             // something is to be delivered there
+  std::set<Id> urgent_servers;          // and it is a removal that somebody asked for
 };
 
 Decision rejected(std::string code, std::string message, std::string remedy);

@@ -17,8 +17,13 @@ class WorkerStore {
 
   // Makes the row of a new worker; answers its id (a UUID made by the database).
   Result<std::string> enlist(const std::string& name);
-  // Says that the worker lives, by the database's clock; forgets workers that were silent for a day.
-  Result<void> heartbeat(const std::string& worker_id, const std::string& name);
+  struct Beat {
+    bool was_unknown = false;  // the database did not know the worker: it may be another one
+    std::string halted_code;   // why all loops are to stop; empty: they are not
+    std::string halted_message;
+  };
+  // Says that the worker lives, by the database's clock.
+  Result<Beat> heartbeat(const std::string& worker_id, const std::string& name);
   // Gives the worker's leases back at once, at a clean end.
   Result<void> leave(const std::string& worker_id);
   // Whether the database has the tables that this program needs; `schema_behind`, `db_schema_missing` (later).

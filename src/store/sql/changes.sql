@@ -79,7 +79,7 @@ SET network_id = r.network_id, ssh_host = r.ssh_host, ssh_port = r.ssh_port, ssh
   key_since = to_timestamp(r.key_since_us / 1000000.0), post_up = r.post_up, post_down = r.post_down,
   retired_word = r.retired_word, created_by = r.created_by, updated_by = r.updated_by,
   retired_proven_at = CASE WHEN r.state = 'retired' THEN v.retired_proven_at END,
-  updated_at = CASE WHEN v.word IS DISTINCT FROM r.word THEN now() ELSE v.updated_at END
+  updated_at = CASE WHEN v.word IS DISTINCT FROM r.word THEN clock_now() ELSE v.updated_at END
 FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[],
             $9::integer[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
             $17::integer[], $18::text[], $19::integer[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[],

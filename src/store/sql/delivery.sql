@@ -20,6 +20,10 @@ WHERE server_id IN (
       SELECT FROM server_runtime o WHERE o.server_id = c.server_id AND o.error_code LIKE 'ssh%')) = $5
     AND c.server_id <> ALL ($4::bigint[])
     AND NOT v.maintenance
+    -- After `recover`: what the log says may have been done on the hosts already, and is not undone in between.
+    AND NOT (c.takes_push_no AND EXISTS (
+      SELECT FROM intake_topics t CROSS JOIN LATERAL generate_series(0, greatest(t.partitions, 1) - 1) AS g(partition)
+      LEFT JOIN intake i ON i.topic = t.topic AND i.partition = g.partition WHERE i.caught_up_at IS NULL))
     AND (v.state <> 'retired' OR (v.retired_word = '' AND v.retired_proven_at IS NULL)
          OR EXISTS (SELECT FROM removals r WHERE r.server_id = c.server_id)
          OR EXISTS (SELECT FROM node_links l WHERE l.server_id = c.server_id AND NOT l.wanted))
@@ -148,7 +152,7 @@ DELETE FROM removals WHERE server_id = $1 AND public_key = ANY ($2::text[]);
 DELETE FROM removals d USING peers p
 WHERE d.server_id = $1 AND d.public_key = ANY ($2::text[]) AND p.id = d.peer_id
   AND NOT coalesce(p.server_id = d.server_id AND d.public_key IN (p.public_key, p.staged_key), false)
-RETURNING d.network_id, d.address_offset, d.peer_id;
+RETURNING d.network_id, d.address_offset, d.peer_id, d.public_key;
 
 -- name: delivery_judge_again
 -- Peers that are off, and were not called so as long as a key that they had left might stand somewhere: the last of these
@@ -204,7 +208,7 @@ WHERE id = $1 AND key_wanted <> '' RETURNING version, public_key, (extract(epoch
 -- be done than the peers' rows say. $8: what stands wrong all the same. $9: the walled are to be off. $10: something of that
 -- more is urgent. What stays urgent is as old as the oldest of what is left: the others are proven.
 UPDATE deliveries d
-SET in_doubt = false, worker_id = NULL,
+SET in_doubt = false, worker_id = NULL, takes_push_no = false,
   proven_at = CASE WHEN $4 <> '' THEN now() ELSE d.proven_at END,
   file_hash = CASE WHEN $4 <> '' THEN $4 ELSE d.file_hash END,
   attempts = CASE WHEN $6 > 0 THEN d.attempts + 1 WHEN $5 OR NOT w.more THEN 0 ELSE d.attempts END,
@@ -261,7 +265,8 @@ SET delivery_error = $2, version = version + 1, applied_generation = least(appli
 WHERE id = ANY ($1::bigint[]) RETURNING id;
 
 -- name: delivery_failed
+-- $6: the push number that the host has seen, 0 where it does not say. It is taken over after `recover` alone.
 UPDATE deliveries
-SET attempts = attempts + 1, error_code = $3, error_message = $4, worker_id = NULL,
+SET attempts = attempts + 1, push_no = CASE WHEN takes_push_no THEN greatest(push_no, $6) ELSE push_no END, error_code = $3, error_message = $4, worker_id = NULL,
   next_attempt_at = now() + $5 * interval '1 millisecond'
 WHERE server_id = $1 AND worker_id = $2::uuid;

@@ -51,7 +51,8 @@ INSERT INTO tenants (name)
 SELECT name FROM unnest($1::text[]) AS r(name)
 WHERE NOT EXISTS (SELECT FROM tenants t WHERE t.name = r.name)
 ORDER BY name
-ON CONFLICT DO NOTHING;
+ON CONFLICT DO NOTHING
+RETURNING id;
 
 -- name: intake_tenants_lock
 SELECT @tenant_columns@ FROM tenants t WHERE t.name = ANY ($1::text[]) ORDER BY t.id FOR NO KEY UPDATE;
@@ -64,28 +65,32 @@ INSERT INTO customers (tenant_id, name)
 SELECT tenant_id, name FROM unnest($1::bigint[], $2::text[]) AS r(tenant_id, name)
 WHERE NOT EXISTS (SELECT FROM customers c WHERE c.tenant_id = r.tenant_id AND c.name = r.name)
 ORDER BY tenant_id, name
-ON CONFLICT DO NOTHING;
+ON CONFLICT DO NOTHING
+RETURNING id;
 
 -- name: intake_subscribers_insert
 INSERT INTO subscribers (tenant_id, name)
 SELECT tenant_id, name FROM unnest($1::bigint[], $2::text[]) AS r(tenant_id, name)
 WHERE NOT EXISTS (SELECT FROM subscribers s WHERE s.tenant_id = r.tenant_id AND s.name = r.name)
 ORDER BY tenant_id, name
-ON CONFLICT DO NOTHING;
+ON CONFLICT DO NOTHING
+RETURNING id;
 
 -- name: intake_networks_insert
 INSERT INTO networks (name)
 SELECT name FROM unnest($1::text[]) AS r(name)
 WHERE NOT EXISTS (SELECT FROM networks n WHERE n.name = r.name)
 ORDER BY name
-ON CONFLICT DO NOTHING;
+ON CONFLICT DO NOTHING
+RETURNING id;
 
 -- name: intake_meshes_insert
 INSERT INTO meshes (name)
 SELECT name FROM unnest($1::text[]) AS r(name)
 WHERE NOT EXISTS (SELECT FROM meshes m WHERE m.name = r.name)
 ORDER BY name
-ON CONFLICT DO NOTHING;
+ON CONFLICT DO NOTHING
+RETURNING id;
 
 -- name: intake_servers_insert
 WITH made AS (
@@ -95,21 +100,23 @@ WITH made AS (
   ORDER BY name
   ON CONFLICT DO NOTHING
   RETURNING id)
-INSERT INTO deliveries (server_id) SELECT id FROM made;
+INSERT INTO deliveries (server_id) SELECT id FROM made RETURNING server_id;
 
 -- name: intake_peers_insert
 INSERT INTO peers (tenant_id, name)
 SELECT tenant_id, name FROM unnest($1::bigint[], $2::text[]) AS r(tenant_id, name)
 WHERE NOT EXISTS (SELECT FROM peers p WHERE p.tenant_id = r.tenant_id AND p.name = r.name)
 ORDER BY tenant_id, name
-ON CONFLICT DO NOTHING;
+ON CONFLICT DO NOTHING
+RETURNING id;
 
 -- name: intake_rules_insert
 INSERT INTO access_rules (tenant_id, name)
 SELECT tenant_id, name FROM unnest($1::bigint[], $2::text[]) AS r(tenant_id, name)
 WHERE NOT EXISTS (SELECT FROM access_rules a WHERE a.tenant_id = r.tenant_id AND a.name = r.name)
 ORDER BY tenant_id, name
-ON CONFLICT DO NOTHING;
+ON CONFLICT DO NOTHING
+RETURNING id;
 
 -- name: intake_customers_find
 SELECT c.id FROM customers c JOIN unnest($1::bigint[], $2::text[]) AS r(tenant_id, name) USING (tenant_id, name);

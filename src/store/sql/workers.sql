@@ -3,8 +3,10 @@ INSERT INTO workers (id, name) VALUES (gen_random_uuid(), $1) RETURNING id;
 
 -- name: worker_heartbeat
 -- Made anew where it was cleared away while the worker was cut off from the database.
+-- Answers whether the row was new, which it also is in a database that was restored meanwhile; and why all loops stop.
 INSERT INTO workers (id, name, heartbeat_at) VALUES ($1::uuid, $2, clock_timestamp())
-ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp();
+ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp()
+RETURNING xmax = 0, (SELECT halted_code FROM installation), (SELECT halted_message FROM installation);
 
 -- name: worker_forget
 DELETE FROM workers WHERE heartbeat_at < now() - interval '1 day';

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <span>
+
+#include "db.hpp"
+#include "peerwright/store/recover.hpp"
+
+namespace peerwright::store {
+
+inline constexpr const char* kInstallationType = "peerwright.installation.v1";
+inline constexpr const char* kRecoveredType = "peerwright.recovered.v1";
+
+// Puts the effects of audit entries into the tables, in their order, as the transactions did that wrote them: by the
+// same statements, with the clock set to their times. Entries of one transaction have one time, and are folded
+// together.
+Result<void> fold_entries(Tx& tx, std::span<const PublishedAudit> entries);
+
+}  // namespace peerwright::store

@@ -125,9 +125,8 @@ Result<std::string> exec_command(const HostInterface& where, PushMode mode, std:
   if (!where.expected_key.empty() && !check_public_key(where.expected_key)) return invalid("public key");
   if (!where.expected_key.empty()) *command += ' ' + where.expected_key;
   // The login's shell says whence we come: an exec prefix does not pass it on.
-  if (where.way == WayIn::shell)
-    *command += std::string(where.expected_key.empty() ? " ''" : "") + " \"$SSH_CONNECTION\"";
-  return command;
+  if (where.way != WayIn::shell) return command;
+  return *command + (where.expected_key.empty() ? " ''" : "") + " \"$SSH_CONNECTION\"";
 }
 
 Result<std::string> observe_command(const HostInterface& where, int timeout_seconds, std::string_view script) {
@@ -136,7 +135,7 @@ Result<std::string> observe_command(const HostInterface& where, int timeout_seco
 
 Result<std::string> prepare_command(const HostInterface& where, PrepareMode mode, int timeout_seconds,
                                     std::string_view script) {
-  auto command = script_command(where, timeout_seconds, script);
+  auto command = script_command(where, timeout_seconds, "prepare", script);
   if (command) *command += mode == PrepareMode::look ? " look" : " prepare";
   return command;
 }

@@ -43,7 +43,7 @@ constexpr Setting kSettings[] = {
     {"ssh.dead_peer_ms", "3000", "A host that acknowledges nothing for so long is given up.",
      [](Config& c) -> int& { return c.ssh.dead_peer_ms; }, 500, 60'000, "ms", kLive},
     {"ssh.connects_per_host", "4", "How many connections to one sshd are made at the same time; see its MaxStartups.",
-     [](Config& c) -> int& { return c.ssh.connects_per_host; }, 1, 100, "", kLive},
+     [](Config& c) -> int& { return c.ssh.connects_per_host; }, 1, 100, "connections", kLive},
 
     {"encryption.key_file", "", "The key-encryption key that seals secrets in the database.",
      [](Config& c) -> std::string& { return c.encryption.key_file; }, 0, 0, "", kRestart, Needed::by_secrets,

@@ -122,7 +122,7 @@ std::optional<Error> read_refusal(std::string_view output, int exit_status, std:
 std::optional<Error> closed_way(WayIn way, std::optional<int> exit_status, std::string_view output,
                                 std::string_view error_output) {
   if (way == WayIn::shell || !exit_status || !output.empty()) return std::nullopt;
-  const bool by_sudo = way == WayIn::sudo;
+  const bool by_sudo = way == WayIn::sudo || error_output.find("sudo: ") != std::string_view::npos;
   const bool no_such_file = error_output.find("command not found") != std::string_view::npos;
   if (by_sudo && *exit_status == kCommandNotFound) return failed(refusal_of("host_tool_missing"), "sudo");
   if (by_sudo && *exit_status == kSudoRefused && !no_such_file) {

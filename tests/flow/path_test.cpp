@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "support/installation.hpp"
+#include "support/said.hpp"
 
 namespace peerwright::test {
 namespace {

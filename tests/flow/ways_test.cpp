@@ -185,7 +185,7 @@ TEST_F(Ways, AHostBehindAJumpHost) {
   behind.cloud_event["data"]["ssh"]["jump"] = {
       {"host", host.address()}, {"user", "jump"}, {"host_key", host.host_key()}};
   installation.establish({behind});
-  provision("P1", {}, "muc1");
+  provision("P1", json::object(), "muc1");
   EXPECT_TRUE(other.kernel_peers().contains(keys("P1").public_key));
   EXPECT_FALSE(on_host("P1")) << "it is no peer of the jump host";
   expect(of_peer("suspend", "P1"));

@@ -61,6 +61,7 @@ TEST(HostAnswer, AClosedWayIsSaidWhereItIsCertain) {
             "host_script_outdated");
   EXPECT_EQ(closed(WayIn::sudo, 127, "", "sh: 1: sudo: not found\n"), "host_tool_missing");
   EXPECT_EQ(closed(WayIn::forced, 127, "", "sh: 1: push: not found\n"), "host_script_outdated");
+  EXPECT_EQ(closed(WayIn::forced, 1, "", "sudo: a password is required\n"), "host_sudo_refused") << "a key of both";
   for (const WayIn way : {WayIn::shell, WayIn::sudo, WayIn::forced}) {
     EXPECT_EQ(closed(way, std::nullopt, "", ""), "");
     EXPECT_EQ(closed(way, 0, "", ""), "");

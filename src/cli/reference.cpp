@@ -32,7 +32,7 @@ too.
 | 3 | what was named does not exist |
 | 4 | refused as things stand: rejected, exists already, does not fit |
 | 5 | Postgres, Kafka or a host cannot be reached; the same call may succeed later |
-| 6 | a comparison found differences |
+| 6 | a comparison found differences, or a dry run of `server prepare` what it would change |
 )";
 
 // In a cell of a table.

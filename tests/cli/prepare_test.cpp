@@ -13,7 +13,9 @@ using testing::IsEmpty;
 
 class ServerPrepare : public testing::Test {
  protected:
-  ServerPrepare() { key_file_ = cli_.write("ssh.key", "no key\n"); }
+  ServerPrepare() : key_file_(cli_.path("ssh.key")) {
+    run_command({"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key_file_});
+  }
 
   Answer prepare(const std::string& server, std::vector<std::string> more = {"--dry-run"}) {
     std::vector<std::string> words{"server", "prepare", server, "--ssh.private_key_file", key_file_};

@@ -93,8 +93,8 @@ TEST_F(Retire, ADrainedServerIsNoPlaceForNewPeersAndKeepsItsOwn) {
   expect(server_register("fra2", "net", second));
   expect(of_server("update", {{"region", "eu"}}, "fra2"));
   provision("P1");
-  provision("P2", {}, "fra2");
-  provision("P3", {}, "fra2");  // fra1 is the least used of its region
+  provision("P2", json::object(), "fra2");
+  provision("P3", json::object(), "fra2");  // fra1 is the least used of its region
   expect(of_server("drain"));
   json data = {{"region", "eu"}, {"public_key", keys("P4").public_key}};
   expect(of_peer("provision", "P4", data));

@@ -230,6 +230,27 @@ TEST_F(Doubt, AFullDiskStopsWhatCannotBeProvenAndNothingIsCalledDone) {
   EXPECT_FALSE(host.kernel_peers().contains(leaver));
 }
 
+// In the middle of the push all of the host stands still; the worker gives up, and comes back to a host that has gone
+// on.
+TEST_F(Doubt, AHostThatStandsStillInThePushIsReadOnceItRunsOn) {
+  begin({}, {{"ssh.exec_timeout_ms", "7000"}, {"ssh.connect_timeout_ms", "1000"}});
+  provision("leaver");
+  expect_host_as_wanted();
+  HostGate gate(host, "wg", "addconf*");
+  provision("newcomer");
+  suspend("leaver");
+  ASSERT_TRUE(eventually([&] { return gate.holds(); })) << installation.log_of("w1");
+  host.lab("freeze");
+  const bool given_up = eventually([&] { return of_delivery("error_code") == "ssh_in_doubt"; });
+  EXPECT_FALSE(is_applied("newcomer"));
+  host.lab("thaw");
+  EXPECT_TRUE(given_up) << installation.log_of("w1");
+  gate.open();
+  expect_host_as_wanted();
+  expect_nothing_falsely_applied();
+  EXPECT_TRUE(is_applied("newcomer") && is_applied("leaver"));
+}
+
 // A worker stands still in its push, and so does its script on the host, before it has looked at the number. Another
 // worker takes over, and proves what is newer. Then both wake.
 TEST_F(Doubt, ASlowScriptThatWakesBehindANewerPushIsRefusedAndBringsNobodyBack) {

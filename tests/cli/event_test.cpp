@@ -111,6 +111,21 @@ TEST(EventValidateTest, AFileThatCannotBeReadIsNotValid) {
   EXPECT_THAT(answer.out, HasSubstr("none.json: file_unreadable"));
 }
 
+TEST(EventFileTest, AFileMayHoldMany) {
+  const CommandLine cli;
+  const TestEvent one = peer_event("suspend", "acme", "laptop"), other = peer_event("resume", "acme", "laptop");
+  for (const std::string& text :
+       {one.text() + '\n' + other.text() + '\n', '[' + one.text() + ",\n" + other.text() + ']'}) {
+    const Answer answer = cli.run({"event", "publish", "--dry-run", "-"}, text);
+    EXPECT_EQ(answer.exit, 0) << answer.err;
+    EXPECT_EQ(answer.out, one.text() + '\n' + other.text() + '\n');
+  }
+  const Answer wrong = cli.run({"event", "publish", "--dry-run", "-"}, one.text() + "\n{\"id\": 7}\n");
+  EXPECT_EQ(wrong.exit, 2);
+  EXPECT_THAT(wrong.out, IsEmpty()) << "all of them, or none";
+  EXPECT_THAT(wrong.err, HasSubstr("- (event at line 2): envelope_invalid"));
+}
+
 // A broker in this process, and a thread that stands for a worker: it executes what arrives and delivers it.
 class EventPublishTest : public testing::Test, broker::AssignmentListener {
  protected:

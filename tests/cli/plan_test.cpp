@@ -16,6 +16,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
+constexpr const char* kWatchKey = "cGVlcndyaWdodCBwbGFuIHRlc3Q6IGEgd2F0Y2hrZXk=";
 constexpr const char* kTabletKey = "Sp1p+HUAK3J5SZZ0wnSRZ4RvTbTVqSZVVrjtNcMvVhI=";
 
 class PlanTest : public testing::Test {
@@ -59,7 +60,7 @@ class PlanTest : public testing::Test {
             event("peer.update", {{"tenant", "acme"}, {"peer", "router"}, {"endpoint", "192.0.2.7:51820"}}, "acme/S-2")
                 .with_id("fixed"),
             peer_event("revoke", "acme", "laptop").with_id("overdue"),
-            peer_provision("acme", "watch", "ams-9", kServerKey).with_id("nowhere")};
+            peer_provision("acme", "watch", "ams-9", kWatchKey).with_id("nowhere")};
   }
 
   CommandLine cli;
@@ -192,9 +193,9 @@ TEST_F(PlanTest, ASubscribersHoldShowsAllItsPeers) {
 TEST_F(PlanTest, WhatIsMadeForAClientIsNotShown) {
   const TestEvent made = event(
       "peer.provision", {{"tenant", "acme"}, {"peer", "kiosk"}, {"server", "ams-1"}, {"make_key", true}}, "acme/kiosk");
-  const Answer refused = plan({made}, {"-o", "json"});
-  const json shown = json::parse(refused.out);
-  if (shown["events"][0]["outcome"] != "accepted") GTEST_FAIL() << refused.out;
+  const TestEvent recipient = event("tenant.set", {{"tenant", "acme"}, {"recipient_key", kTabletKey}}, "acme");
+  const json shown = json::parse(plan({recipient, made}, {"-o", "json"}).out);
+  ASSERT_EQ(shown["events"][1]["outcome"], "accepted") << shown.dump(2);
   EXPECT_EQ(shown["servers"][0]["peers"][0]["public_key"], nullptr);
 }
 

@@ -291,9 +291,47 @@ if [ "$mode" = push ] && [ "$adds" -gt 0 ]; then
   wg addconf "$interface" "$work/plan" 2>"$work/err" || wg_failed addconf
 fi
 
+# What the file says of the same keys goes into $work. A value that is none is answered as "?". In a subshell, which ends.
+read_file() {
+  run_awk '
+  function peer_ends() {
+    if (length(key) == 44 && key ~ /^[A-Za-z0-9+\/]+[AEIMQUYcgkosw048]=$/ && key !~ /^A+=$/) {
+      if (ips == "") ips = "(none)"
+      else if (ips !~ /^[0-9A-Fa-f:.,\/]+$/) ips = "?"
+      if (keepalive == "" || keepalive == "0") keepalive = "off"
+      else if (keepalive != "off" && keepalive !~ /^[0-9]+$/) keepalive = "?"
+      if (psk == "" || psk ~ /^A+=$/) psk = "none"
+      if (shown(key)) {
+        print "file", key, keepalive, ips, (psk == "none" ? psk : "psk") > (work "/file")
+        files++
+      }
+      if (key in hashed) secret[key] = psk
+    }
+    key = psk = ips = keepalive = ""
+  }
+  BEGIN { printf "" > (work "/file"); printf "" > (work "/file_key") }
+  NR == FNR { plan(); next }
+  substr($1, 1, 1) == "[" { peer_ends(); skip = 0; next }
+  skip { next }
+  { entry() }
+  name == "publickey" { key = value; skip = !shown(key) && !(key in hashed); next }
+  name == "privatekey" { print value > (work "/file_key"); next }
+  name == "allowedips" { ips = ips (ips != "" && value != "" ? "," : "") value; next }
+  name == "presharedkey" { psk = value; next }
+  name == "persistentkeepalive" { keepalive = tolower(value) }
+  END { peer_ends(); hash_lines(work "/file_secrets"); print files + 0 }' "$work/plan" "$config" >"$work/files"
+}
+
 # One pass over plan, old file and interface: the answer's kernel lines, the lines to be hashed, and the new file: the
 # old one up to its first [Peer], then the peers that the interface has, in the order of their keys, then those that only
-# the file has and the plan does not speak of: an interface that came up empty must not empty the file.
+# the file has and the plan does not speak of: an interface that came up empty must not empty the file. A reading writes
+# no file: it has no use for the old one, and what the file says is read at the same time.
+old=$config reader=''
+if [ "$mode" != push ]; then
+  [ ! -s "$config.push" ] || old=$config.push
+  read_file &
+  reader=$!
+fi
 dump | sort | run_awk '
   function put(text) { print text > (work "/new"); bytes += length(text) + 1 }
   function keep() {
@@ -346,7 +384,7 @@ dump | sort | run_awk '
     hash_lines(work "/kernel_secrets")
     printf "%s %d %d\n", interface, kernels, bytes > (work "/counts")
     exit complete ? 0 : 1
-  }' "$work/plan" "$config" - || wg_failed show
+  }' "$work/plan" "$old" - || wg_failed show
 read -r interface_key kernels bytes <"$work/counts" || fail host_storage_failed "cannot write $work"
 
 if [ "$mode" = push ] && ! cmp -s "$work/new" "$config"; then
@@ -356,35 +394,10 @@ if [ "$mode" = push ] && ! cmp -s "$work/new" "$config"; then
 fi
 [ -z "$refused" ] || fail "$refused" "$refused_detail"
 
-# What the file now says of the same keys. A value that is none is answered as "?".
-files=$(run_awk '
-  function peer_ends() {
-    if (length(key) == 44 && key ~ /^[A-Za-z0-9+\/]+[AEIMQUYcgkosw048]=$/ && key !~ /^A+=$/) {
-      if (ips == "") ips = "(none)"
-      else if (ips !~ /^[0-9A-Fa-f:.,\/]+$/) ips = "?"
-      if (keepalive == "" || keepalive == "0") keepalive = "off"
-      else if (keepalive != "off" && keepalive !~ /^[0-9]+$/) keepalive = "?"
-      if (psk == "" || psk ~ /^A+=$/) psk = "none"
-      if (shown(key)) {
-        print "file", key, keepalive, ips, (psk == "none" ? psk : "psk") > (work "/file")
-        files++
-      }
-      if (key in hashed) secret[key] = psk
-    }
-    key = psk = ips = keepalive = ""
-  }
-  BEGIN { printf "" > (work "/file"); printf "" > (work "/file_key") }
-  NR == FNR { plan(); next }
-  substr($1, 1, 1) == "[" { peer_ends(); skip = 0; next }
-  skip { next }
-  { entry() }
-  name == "publickey" { key = value; skip = !shown(key) && !(key in hashed); next }
-  name == "privatekey" { print value > (work "/file_key"); next }
-  name == "allowedips" { ips = ips (ips != "" && value != "" ? "," : "") value; next }
-  name == "presharedkey" { psk = value; next }
-  name == "persistentkeepalive" { keepalive = tolower(value) }
-  END { peer_ends(); hash_lines(work "/file_secrets"); print files + 0 }' "$work/plan" "$config") ||
+# Without a word of what the file says nothing is proven.
+if [ "$mode" = push ]; then (read_file); else wait "$reader"; fi ||
   fail host_storage_failed "cannot read $config or write $work"
+read -r files <"$work/files" || fail host_storage_failed "cannot write $work"
 
 file_key=$(wg pubkey <"$work/file_key" 2>/dev/null) || file_key='(none)'
 firewall_hashes || fail host_storage_failed "cannot read $work"

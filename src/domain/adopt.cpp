@@ -99,6 +99,11 @@ std::string adopted_name(std::string_view public_key) {
   return "adopted-" + sha256_hex(public_key).substr(0, kNameDigits);
 }
 
+Decision key_in_use() {
+  return rejected("key_in_use", "the key is another peer's or node's, or was",
+                  "take it off this host, or see whose it is with `peerwright peer list -o wide`");
+}
+
 std::optional<Decision> refuse_stranger(const Stranger& stranger, Id server_id, const State& state) {
   auto place = place_of(stranger, *state.server(server_id), state);
   return place ? std::nullopt : std::optional(std::move(place).error());

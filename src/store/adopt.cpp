@@ -188,7 +188,7 @@ std::vector<Stranger> load_strangers(Tx& tx, const domain::Server& server, const
   std::set<std::string, std::less<>> unknown;
   for (const auto& row : tx.run("adopt_strangers", server.id, keys.text())) {
     if (bool_at(row, 1)) {
-      left_alone.push_back({text_at(row, 0), "key_in_use"});
+      left_alone.push_back({text_at(row, 0), domain::key_in_use().code});
     } else {
       unknown.insert(text_at(row, 0));
     }

@@ -73,7 +73,7 @@ Result<std::vector<StrangerView>> ImportStore::preview(const domain::Server& ser
       StrangerView view;
       view.public_key = one.public_key;
       view.code = one.code;
-      view.message = "the key is another peer's or node's, or was";
+      view.message = domain::key_in_use().message;
       views.push_back(std::move(view));
     }
     return views;

@@ -56,7 +56,7 @@ TEST_F(Import, WhatStandsThereIsAdoptedAndClaimedWithoutALostPacket) {
   ASSERT_TRUE(client.pings("10.200.0.1"));
   const std::string handshake = handshake_of("one");
   const std::string file = file_of_host();
-  client.sh("ping -n -i 0.05 10.200.0.1 >/tmp/import-ping 2>&1 & echo $! >/tmp/import-ping.pid");
+  (void)client.sh("ping -n -i 0.05 10.200.0.1 >/tmp/import-ping 2>&1 & echo $! >/tmp/import-ping.pid");
 
   const json said = import();
   EXPECT_EQ(said["import"], (json{{"tenant", "acme"}, {"adopted", 2}, {"left_alone", {{"address_missing", 1}}}}));
@@ -103,7 +103,7 @@ TEST_F(Import, ADryRunShowsWhatWouldBeAndChangesNothing) {
   by_hand("odd", "10.200.0.60/32,10.200.0.61/32");
   const std::string number = host.sh("cat /etc/wireguard/wg0.conf.push");
   const auto shown = installation.cli({"server", "import", "fra1", "--tenant", "acme", "--dry-run", "-o", "json"});
-  ASSERT_EQ(shown.exit_status, 0) << shown.out << shown.err;
+  ASSERT_EQ(shown.exit_status, 0) << shown.out;
   std::map<std::string, json> by_key;
   for (const json& row : json::parse(shown.out)) by_key[row["public_key"]] = row;
   EXPECT_EQ(by_key[keys("one").public_key]["peer"], name("one"));

@@ -2,6 +2,7 @@
 
 #include "../src/store/adopt.hpp"
 #include "delivery_host.hpp"
+#include "peerwright/wireguard/key.hpp"
 
 // Adoption of what stands on a host, and claims of it by key: what becomes of the rows.
 namespace peerwright::test {
@@ -72,7 +73,7 @@ TEST_F(ImportStore, WhatStandsThereIsProvenAsItWasRead) {
   EXPECT_EQ(1, import()) << "a reading, and no push";
   for (const std::string& key : {one, two}) {
     EXPECT_TRUE(applied(name(key)));
-    EXPECT_EQ("provisioned active t", of(name(key), "stage || ' ' || entitlement || ' ' || adopted"));
+    EXPECT_EQ("provisioned active true", of(name(key), "stage || ' ' || entitlement || ' ' || adopted"));
     const json said = said_of(name(key));
     EXPECT_EQ("applied", said["delivery"]);
     EXPECT_EQ(true, said["adopted"]);
@@ -81,7 +82,7 @@ TEST_F(ImportStore, WhatStandsThereIsProvenAsItWasRead) {
                         name(key) + "'"));
   }
   EXPECT_EQ("50", of(name(one), "address_offset"));
-  EXPECT_EQ("{192.168.7.0/24} 25", of(name(two), "site_networks || ' ' || hub_keepalive_seconds"));
+  EXPECT_EQ("{192.168.7.0/24} 25", of(name(two), "site_networks::text || ' ' || hub_keepalive_seconds"));
   EXPECT_EQ(2, db.number("SELECT peer_count FROM servers"));
   EXPECT_EQ(2, db.number("SELECT peer_count FROM tenants WHERE name = 'acme'"));
   EXPECT_EQ(2, db.number("SELECT count(*) FROM address_periods WHERE until_at IS NULL"));
@@ -198,7 +199,7 @@ TEST_F(ImportStore, AClaimTakesTheRowOverWithoutAPush) {
   const auto provisioned = claim("router-1", key, {{"subscriber", "S1"}, {"description", "at home"}});
   expect(provisioned, "accepted");
   EXPECT_TRUE(applied("router-1"));
-  EXPECT_EQ("provisioned 50 f at home", of("router-1",
+  EXPECT_EQ("provisioned 50 false at home", of("router-1",
                                            "stage || ' ' || address_offset || ' ' || adopted || ' ' || "
                                            "description"));
   EXPECT_EQ("{192.168.7.0/24}", of("router-1", "site_networks"));
@@ -240,7 +241,7 @@ TEST_F(ImportStore, AClaimMayNameTheAdoptedPeerItself) {
   const std::string key = stands(50);
   import();
   expect(claim(name(key), key, {{"description", "mine"}}), "accepted");
-  EXPECT_EQ("f mine", of(name(key), "adopted || ' ' || description"));
+  EXPECT_EQ("false mine", of(name(key), "adopted || ' ' || description"));
   EXPECT_TRUE(applied(name(key)));
   EXPECT_EQ(0, settle());
 }

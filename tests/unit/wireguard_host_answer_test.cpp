@@ -19,8 +19,9 @@ const std::string kConfigHash(64, '0');
 const std::string kTableHash(64, 'c');
 
 const std::string kHead = "interface " + kInterface + "\n";
-const std::string kKernel = "kernel " + kKeyA + " 25 fd00::2/128,10.0.0.2/32\nkernel " + kKeyB + " off (none)\n";
-const std::string kFile = "file " + kKeyA + " 25 10.0.0.2/32,FD00::2\n";
+const std::string kKernel =
+    "kernel " + kKeyA + " 25 fd00::2/128,10.0.0.2/32 psk\nkernel " + kKeyB + " off (none) none\n";
+const std::string kFile = "file " + kKeyA + " 25 10.0.0.2/32,FD00::2 psk\n";
 const std::string kHashes = "secrets " + kKernelHash + " " + kFileHash + "\nconfig " + kConfigHash + " " + kInterface +
                             "\nfirewall " + kTableHash + " " + kKernelHash + " -\n";
 const std::string kWhole = kHead + kKernel + kFile + kHashes + "end 12 ok 2 1\n";
@@ -36,7 +37,7 @@ TEST(HostAnswer, IsReadWhole) {
   EXPECT_EQ(answer->interface_key, kInterface);
   EXPECT_EQ(answer->push_number, kNumber);
   ASSERT_EQ(answer->kernel.size(), 2U);
-  EXPECT_EQ(answer->kernel[0], (HostPeer{kKeyA, {"10.0.0.2/32", "fd00::2/128"}, 25}));
+  EXPECT_EQ(answer->kernel[0], (HostPeer{kKeyA, {"10.0.0.2/32", "fd00::2/128"}, 25, true}));
   EXPECT_EQ(answer->kernel[1], (HostPeer{kKeyB, {}, 0}));
   ASSERT_EQ(answer->file.size(), 1U);
   EXPECT_EQ(answer->file[0], answer->kernel[0]);
@@ -120,13 +121,15 @@ TEST(HostAnswer, WithAnyCharacterTakenOutIsNoneOrTellsAnotherKey) {
 
 TEST(HostAnswer, RefusesOddLines) {
   const auto with_kernel = [](const std::string& line) { return kHead + line + "\n" + kHashes + "end 12 ok 1 0\n"; };
-  ASSERT_EQ(code_of(with_kernel("kernel " + kKeyA + " off (none)")), "ok");
+  ASSERT_EQ(code_of(with_kernel("kernel " + kKeyA + " off (none) none")), "ok");
   for (const std::string& line :
-       {"kernel " + kKeyA, "kernel " + kKeyA + " off", "kernel " + kKeyA + " off ", "kernel  " + kKeyA + " off (none)",
-        "kernel " + kKeyA + " off (none) more", "kernel " + kKeyA + " off 10.0.0.2/33",
-        "kernel " + kKeyA + " off 10.0.0.2/32,", "kernel " + kKeyA + " off (hidden)", "kernel " + kKeyA + " of (none)",
-        "kernel " + kKeyA + " 65536 (none)", "kernel " + kKeyA + " -1 (none)", "kernel " + kKeyA + " ? (none)",
-        "kernel " + kKeyA.substr(1) + " off (none)", "Kernel " + kKeyA + " off (none)", std::string("hello"),
+       {"kernel " + kKeyA, "kernel " + kKeyA + " off (none)", "kernel " + kKeyA + " off (none) key",
+        "kernel " + kKeyA + " off ", "kernel  " + kKeyA + " off (none) none",
+        "kernel " + kKeyA + " off (none) none more", "kernel " + kKeyA + " off 10.0.0.2/33 none",
+        "kernel " + kKeyA + " off 10.0.0.2/32, none", "kernel " + kKeyA + " off (hidden) none",
+        "kernel " + kKeyA + " of (none) none", "kernel " + kKeyA + " 65536 (none) none",
+        "kernel " + kKeyA + " -1 (none) none", "kernel " + kKeyA + " ? (none) none",
+        "kernel " + kKeyA.substr(1) + " off (none) none", "Kernel " + kKeyA + " off (none) none", std::string("hello"),
         std::string()}) {
     EXPECT_EQ(code_of(with_kernel(line)), "host_answer_incomplete") << line;
   }
@@ -134,10 +137,11 @@ TEST(HostAnswer, RefusesOddLines) {
 
 TEST(HostAnswer, AFileMayHoldAnything) {
   const auto answer = parse_answer(
-      kHead + "file " + kKeyA + " ? ?\nfile " + kKeyA + " 70000 10.0.0.2\n" + kHashes + "end 12 ok 0 2\n", 0, kNumber);
+      kHead + "file " + kKeyA + " ? ? none\nfile " + kKeyA + " 70000 10.0.0.2 psk\n" + kHashes + "end 12 ok 0 2\n", 0,
+      kNumber);
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_EQ(answer->file[0], (HostPeer{kKeyA, {"?"}, kUnreadableKeepalive}));
-  EXPECT_EQ(answer->file[1], (HostPeer{kKeyA, {"10.0.0.2/32"}, kUnreadableKeepalive}));
+  EXPECT_EQ(answer->file[1], (HostPeer{kKeyA, {"10.0.0.2/32"}, kUnreadableKeepalive, true}));
 }
 
 TEST(HostAnswer, OfAnotherPushIsNone) {

@@ -19,7 +19,7 @@ const std::string kZeroKey = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 PeerConfig peer_a() { return {kKeyA, {"10.0.0.2/32", "fd00::2/128"}, 25, Secret(kPreshared)}; }
 PeerConfig peer_b() { return {kKeyB, {"10.0.0.3/32"}, 0, Secret()}; }
-HostPeer shown_a() { return {kKeyA, {"10.0.0.2/32", "fd00::2/128"}, 25}; }
+HostPeer shown_a() { return {kKeyA, {"10.0.0.2/32", "fd00::2/128"}, 25, true}; }
 HostPeer shown_b() { return {kKeyB, {"10.0.0.3/32"}, 0}; }
 std::string line_a() { return kKeyA + " " + kPreshared + "\n"; }
 std::string line_b() { return kKeyB + " none\n"; }

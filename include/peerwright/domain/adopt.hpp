@@ -35,6 +35,9 @@ struct Adoption {
   std::int64_t generation = 0;  // of the server, raised once for all of them
 };
 
+// `key_in_use`: why a key is left alone that is another peer's or node's, or was.
+Decision key_in_use();
+
 // Why a stranger is left alone, as a rejection, or nullopt where adopt() would take it. Needs the server, its network,
 // the use of its addresses and the site prefixes on the server that overlap its own. Codes: `not_in_kernel` (the file
 // alone has it), `address_missing` (not one address of each of the network's families, at one offset),

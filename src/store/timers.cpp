@@ -4,6 +4,7 @@
 #include "columns.hpp"
 #include "peerwright/domain/events.hpp"
 #include "peerwright/events/audit.hpp"
+#include "records.hpp"
 #include "sweep.hpp"
 
 // What falls due: decided as events are, from the subjects' own state under their locks.
@@ -46,6 +47,7 @@ class Round {
       decide(timer);
     }
     store_changes(tx_, changes_, state_);
+    record_idle();
     messages_.store(tx_);
     return !changes_.due_servers.empty();
   }
@@ -104,6 +106,10 @@ class Round {
     decision.timers.insert(decision.timers.begin(), {due.kind, due.subject_id, due.owner, std::nullopt});
     if (decision.outcome == domain::Outcome::unchanged) {
       changes_.apply(state_, decision);
+      // Quotas are asked for again by whoever observes.
+      if (due.kind != TimerKind::quota) {
+        idle_.push_back({{"kind", name_of(due.kind)}, {"subject_id", due.subject_id}, {"owner", due.owner}});
+      }
       return;
     }
     speaker_.carry_out(decision, cause, state_, changes_, messages_);
@@ -118,6 +124,13 @@ class Round {
     if (clock_moved_) extras.clock_us = micros_of(state_.now);
     messages_.record(word, type, events::key_of(refs), decision,
                      events::audit_body(word, type, refs, decision, extras));
+  }
+
+  // Those that found nothing to do are gone all the same.
+  void record_idle() {
+    if (idle_.empty()) return;
+    const std::string id = "no_longer_due/" + std::to_string(micros_of(state_.now));
+    record_own(messages_, "peerwright.no_longer_due.v1", id, "installation", state_.now, {{"timers", idle_}});
   }
 
   [[nodiscard]] domain::Refs refs_of(const domain::Timer& timer) const {
@@ -151,6 +164,7 @@ class Round {
   Speaker speaker_;
   std::map<Id, std::int64_t> used_bytes_;
   bool clock_moved_ = false;
+  nlohmann::ordered_json idle_ = nlohmann::ordered_json::array();
 };
 
 std::vector<TimerKey> due_timers(Tx& tx, const TimerGate& gate, int most) {

@@ -8,6 +8,7 @@ namespace peerwright::store {
 struct WorkerStore::Impl {
   explicit Impl(const Database& database) : db(database, "heartbeat") {}
   Db db;
+  std::string last_beat;  // as the database wrote it
 };
 
 WorkerStore::WorkerStore(const Database& database) : impl_(std::make_unique<Impl>(database)) {}
@@ -23,8 +24,9 @@ Result<std::string> WorkerStore::enlist(const std::string& name) {
 Result<WorkerStore::Beat> WorkerStore::heartbeat(const std::string& worker_id, const std::string& name) {
   return impl_->db.transact([&](Tx& tx) -> Result<Beat> {
     tx.run("delivery_relaxed");
-    const auto row = tx.run("worker_heartbeat", worker_id, name)[0];
-    return Beat{bool_at(row, 0), text_at(row, 1), text_at(row, 2)};
+    const auto row = tx.run("worker_heartbeat", worker_id, name, impl_->last_beat)[0];
+    impl_->last_beat = text_at(row, 1);
+    return Beat{bool_at(row, 0), text_at(row, 2), text_at(row, 3)};
   });
 }
 

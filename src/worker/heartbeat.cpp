@@ -18,7 +18,7 @@ void heed(Context& context, const store::WorkerStore::Beat& beat) {
                {beat.halted_code, beat.halted_message,
                 "run: peerwright recover (where it runs already, wait for its end)", Retry::never},
                {{"loop", "heartbeat"}});
-  } else if (!halted && (context.gate.is_halted() || beat.was_unknown)) {
+  } else if (!halted && (context.gate.is_halted() || beat.is_another)) {
     context.gate.close();
   }
   if (halted) context.readiness.set("audit", beat.halted_code + ": " + beat.halted_message);

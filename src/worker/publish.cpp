@@ -41,8 +41,27 @@ class Publisher {
  public:
   explicit Publisher(Context& context) : context_(context), config_(context.config()), store_(context.database) {}
 
-  // One round; true where more may wait.
+  // One round; true where more may wait. After a fault the database may be another one.
   Result<bool> round() {
+    auto more = try_round();
+    if (!more) checked_ = false;
+    return more;
+  }
+
+  void note_backlog() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_note_) return;
+    next_note_ = now + kNoteInterval;
+    if (const auto backlog = store_.backlog()) {
+      context_.metrics.gauge("outbox_pending_rows").set(static_cast<double>(backlog->outbox_rows));
+      context_.metrics.gauge("outbox_oldest_age_seconds").set(backlog->oldest_age_seconds);
+    }
+  }
+
+ private:
+  static constexpr std::chrono::seconds kNoteInterval{2};
+
+  Result<bool> try_round() {
     config_ = context_.config();
     const std::chrono::milliseconds dead_after(config_->worker.dead_after_ms);
     auto mine = store_.hold_lease(context_.worker_id, dead_after);
@@ -74,19 +93,6 @@ class Publisher {
     if (outbox->empty() && audit->empty()) return false;
     return send(*outbox, *audit);
   }
-
-  void note_backlog() {
-    const auto now = std::chrono::steady_clock::now();
-    if (now < next_note_) return;
-    next_note_ = now + kNoteInterval;
-    if (const auto backlog = store_.backlog()) {
-      context_.metrics.gauge("outbox_pending_rows").set(static_cast<double>(backlog->outbox_rows));
-      context_.metrics.gauge("outbox_oldest_age_seconds").set(backlog->oldest_age_seconds);
-    }
-  }
-
- private:
-  static constexpr std::chrono::seconds kNoteInterval{2};
 
   Result<bool> send(const std::vector<store::OutboxRow>& outbox, const std::vector<store::AuditRow>& audit) {
     std::vector<broker::OutMessage> messages;

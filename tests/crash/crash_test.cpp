@@ -163,8 +163,9 @@ TEST(Crash, FiftyKillsDuringTwoThousandEventsLoseNothingAndDoNothingTwice) {
 
   TestDatabase& db = installation.db();
   // One decision for each event that was ever sent, and none besides.
-  EXPECT_EQ(db.number("SELECT count(*) FROM audit"), kEvents + 4);
-  EXPECT_EQ(db.number("SELECT count(DISTINCT (source, event_id)) FROM audit"), kEvents + 4);
+  EXPECT_EQ(db.number("SELECT count(*) FROM audit WHERE source <> 'peerwright'"), kEvents + 4);
+  EXPECT_EQ(db.number("SELECT count(DISTINCT (source, event_id)) FROM audit WHERE source <> 'peerwright'"),
+            kEvents + 4);
   EXPECT_EQ(db.number("SELECT count(*) FROM dead_letters"), 0);
   // The last word wins, and the hosts equal the database.
   std::map<std::string, std::set<std::string>> expected, wanted;

@@ -18,8 +18,8 @@ class WorkerStore {
   // Makes the row of a new worker; answers its id (a UUID made by the database).
   Result<std::string> enlist(const std::string& name);
   struct Beat {
-    bool was_unknown = false;  // the database did not know the worker: it may be another one
-    std::string halted_code;   // why all loops are to stop; empty: they are not
+    bool is_another = false;  // the database does not know this worker's last beat: it may have been restored
+    std::string halted_code;  // why all loops are to stop; empty: they are not
     std::string halted_message;
   };
   // Says that the worker lives, by the database's clock.

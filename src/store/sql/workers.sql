@@ -3,10 +3,13 @@ INSERT INTO workers (id, name) VALUES (gen_random_uuid(), $1) RETURNING id;
 
 -- name: worker_heartbeat
 -- Made anew where it was cleared away while the worker was cut off from the database.
--- Answers whether the row was new, which it also is in a database that was restored meanwhile; and why all loops stop.
+-- Answers whether the beat before ($3, '' where there was none) is not the one that stands there, as in a database that
+-- was restored meanwhile; this beat; and why all loops stop.
+WITH before AS (SELECT heartbeat_at FROM workers WHERE id = $1::uuid)
 INSERT INTO workers (id, name, heartbeat_at) VALUES ($1::uuid, $2, clock_timestamp())
 ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp()
-RETURNING xmax = 0, (SELECT halted_code FROM installation), (SELECT halted_message FROM installation);
+RETURNING $3 <> '' AND (SELECT heartbeat_at FROM before) IS DISTINCT FROM nullif($3, '')::timestamptz, heartbeat_at::text,
+  (SELECT halted_code FROM installation), (SELECT halted_message FROM installation);
 
 -- name: worker_forget
 DELETE FROM workers WHERE heartbeat_at < now() - interval '1 day';

@@ -56,8 +56,8 @@ constexpr std::array<Refusal, 17> kRefusals{{
      "log in as root (--login root), or give the server an exec prefix that makes it root"},
     {"host_key_missing", Retry::never, "the host has no private key, and none was sent, for",
      "run peerwright server prepare again"},
-    {"host_step_failed", Retry::never, "a step on the host failed:",
-     "see on the host why, and run it again: what was done is seen, and not done twice"},
+    {"host_step_failed", Retry::never,
+     "a step on the host failed:", "see on the host why, and run it again: what was done is seen, and not done twice"},
 }};
 
 Error failed(const Refusal& refusal, std::string_view detail) {

@@ -20,6 +20,12 @@ TEST(PushScriptTest, IsTheFileInTheSources) {
   EXPECT_EQ(push_script(), text);
 }
 
+TEST(PrepareScriptTest, IsTheFileInTheSources) {
+  const std::string text = source_of("prepare.sh");
+  ASSERT_FALSE(text.empty());
+  EXPECT_EQ(prepare_script(), text);
+}
+
 TEST(ObserveScriptTest, IsTheFileInTheSources) {
   const std::string text = source_of("observe.sh");
   ASSERT_FALSE(text.empty());

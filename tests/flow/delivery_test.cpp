@@ -149,16 +149,18 @@ TEST_F(Delivery, SilentHostsKeepNoLivingOneWaiting) {
       "SELECT count(*) FROM deliveries d JOIN servers s ON s.id = d.server_id"
       " WHERE d.worker_id IS NOT NULL AND s.name LIKE 'silent%'";
   ASSERT_TRUE(eventually([&] { return db.number(held) > 0; }));
+  std::int64_t most_held = 0;
   for (int round = 0; round < 20; ++round) {
     for (int i = 0; i < kLiving; ++i) {
       installation.publish(
           provision("P" + std::to_string(round) + "-" + std::to_string(i), "living" + std::to_string(i)));
     }
     ASSERT_TRUE(eventually([&] {
-      EXPECT_LE(db.number(held), kThreads / 4);
+      most_held = std::max(most_held, db.number(held));
       return db.number("SELECT count(*) FROM peers WHERE applied_generation >= generation") == (round + 1) * kLiving;
     })) << installation.unsettled();
   }
+  EXPECT_LE(most_held, kThreads / 4);
   for (int i = 0; i < kLiving; ++i) {
     const auto& [at, interface] = where[static_cast<std::size_t>(i)];
     expect_as_wanted(*at, "living" + std::to_string(i), interface);

@@ -40,19 +40,22 @@ class Delivery : public testing::Test {
 // A push on a session that stands: the channel is opened, the command is sent, and its input, and the answer comes.
 TEST_F(Delivery, APushTakesThreeRoundTripsOnAnOpenSession) {
   CuttingProxy proxy(host.address(), 22);
-  installation.start_worker("w1");
+  installation.start_worker("w1", {}, {{"roles", "intake, deliver, sweep, publish"}});
   installation.establish({network_set("net"), register_at("fra1", host, proxy.port())});
   installation.publish(provision("P1", "fra1"));
   ASSERT_TRUE(installation.wait_settled()) << installation.log_of("w1");
   proxy.record(std::chrono::milliseconds(20));
   installation.publish(provision("P2", "fra1"));
   ASSERT_TRUE(installation.wait_settled()) << installation.log_of("w1");
+  // The host waits for what we open, ask and tell; what is smaller (room for more of its answer, the channel's end)
+  // only acknowledges, and holds nothing up.
+  constexpr std::int64_t kAcknowledgementBytes = 40;
   std::string trace;
   int round_trips = 0;
   for (const auto& moved : proxy.recorded()) {
-    const bool answers = moved.direction == CuttingProxy::Direction::from_host;
-    round_trips += answers ? 1 : 0;
-    trace += (answers ? "  <- " : "  -> ") + std::to_string(moved.bytes) + " bytes\n";
+    const bool told = moved.direction == CuttingProxy::Direction::to_host;
+    round_trips += told && moved.bytes > kAcknowledgementBytes ? 1 : 0;
+    trace += (told ? "  -> " : "  <- ") + std::to_string(moved.bytes) + " bytes\n";
   }
   EXPECT_GE(round_trips, 1) << trace;
   EXPECT_LE(round_trips, 3) << trace;

@@ -153,7 +153,7 @@ TEST_F(Delivery, SilentHostsKeepNoLivingOneWaiting) {
       " WHERE d.worker_id IS NOT NULL AND s.name LIKE 'silent%'";
   ASSERT_TRUE(eventually([&] { return db.number(held) > 0; }));
   std::int64_t most_held = 0;
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < 8; ++round) {
     for (int i = 0; i < kLiving; ++i) {
       installation.publish(
           provision("P" + std::to_string(round) + "-" + std::to_string(i), "living" + std::to_string(i)));

@@ -52,9 +52,11 @@ TEST_F(Delivery, APushTakesThreeRoundTripsOnAnOpenSession) {
   constexpr std::int64_t kAcknowledgementBytes = 40;
   std::string trace;
   int round_trips = 0;
-  for (const auto& moved : proxy.recorded()) {
+  const auto recorded = proxy.recorded();
+  for (const auto& moved : recorded) {
     const bool told = moved.direction == CuttingProxy::Direction::to_host;
-    round_trips += told && moved.bytes > kAcknowledgementBytes ? 1 : 0;
+    const bool is_answered = &moved != &recorded.back();
+    round_trips += told && is_answered && moved.bytes > kAcknowledgementBytes ? 1 : 0;
     trace += (told ? "  -> " : "  <- ") + std::to_string(moved.bytes) + " bytes\n";
   }
   EXPECT_GE(round_trips, 1) << trace;

@@ -86,10 +86,13 @@ void Urgent::overtakes(std::size_t servers, std::size_t adds_each) {
   const std::string waiting =
       "SELECT count(*) FROM peers WHERE applied_generation < generation AND entitlement = 'active'";
   const std::int64_t before = db.number(waiting);
-  ASSERT_TRUE(eventually([&] {
-    return db.number("SELECT count(DISTINCT server_id) FROM peers WHERE applied_generation >= generation") ==
-           static_cast<std::int64_t>(servers);
-  })) << installation.log_of("w1");
+  ASSERT_TRUE(eventually(
+      [&] {
+        return db.number("SELECT count(DISTINCT server_id) FROM peers WHERE applied_generation >= generation") ==
+               static_cast<std::int64_t>(servers);
+      },
+      std::chrono::minutes(3)))
+      << installation.log_of("w1");
   const auto happened = [&](const std::string& what) {
     return db.number("SELECT count(*) FROM happened WHERE what = '" + what + "'");
   };

@@ -44,6 +44,9 @@ class Claimed {
     ended_ = true;
     condition_.notify_all();
   }
+  // Who is asked for first, those that may not answer or the others: in turns, so that neither keeps the other waiting
+  // for ever where threads are few. The claiming thread alone calls it.
+  bool takes_failing_first() { return failing_first_ = !failing_first_; }
   // Server -> whether its last attempt had failed.
   [[nodiscard]] std::map<domain::Id, bool> active() const {
     const std::lock_guard lock(mutex_);
@@ -56,6 +59,7 @@ class Claimed {
   std::deque<domain::Id> waiting_;
   std::map<domain::Id, bool> active_;
   bool ended_ = false;
+  bool failing_first_ = false;
 };
 
 // Claims as much as there are free threads for, out of `store.claim`. Hosts that may not answer get a quarter
@@ -63,7 +67,8 @@ class Claimed {
 template <typename Store>
 Result<void> claim_servers(Store& store, const std::string& worker_id, std::chrono::milliseconds dead_after,
                            Claimed& claimed, int threads) {
-  for (const bool failing : {false, true}) {
+  const bool first = claimed.takes_failing_first();
+  for (const bool failing : {first, !first}) {
     std::vector<domain::Id> active;
     int active_failing = 0;
     for (const auto& [server, has_failed] : claimed.active()) {

@@ -40,19 +40,24 @@ class Delivery : public testing::Test {
 // A push on a session that stands: the channel is opened, the command is sent, and its input, and the answer comes.
 TEST_F(Delivery, APushTakesThreeRoundTripsOnAnOpenSession) {
   CuttingProxy proxy(host.address(), 22);
-  installation.start_worker("w1");
+  installation.start_worker("w1", {}, {{"roles", "intake, deliver, sweep, publish"}});
   installation.establish({network_set("net"), register_at("fra1", host, proxy.port())});
   installation.publish(provision("P1", "fra1"));
   ASSERT_TRUE(installation.wait_settled()) << installation.log_of("w1");
   proxy.record(std::chrono::milliseconds(20));
   installation.publish(provision("P2", "fra1"));
   ASSERT_TRUE(installation.wait_settled()) << installation.log_of("w1");
+  // The host waits for what we open, ask and tell; what is smaller (room for more of its answer, the channel's end)
+  // only acknowledges, and holds nothing up.
+  constexpr std::int64_t kAcknowledgementBytes = 40;
   std::string trace;
   int round_trips = 0;
-  for (const auto& moved : proxy.recorded()) {
-    const bool answers = moved.direction == CuttingProxy::Direction::from_host;
-    round_trips += answers ? 1 : 0;
-    trace += (answers ? "  <- " : "  -> ") + std::to_string(moved.bytes) + " bytes\n";
+  const auto recorded = proxy.recorded();
+  for (const auto& moved : recorded) {
+    const bool told = moved.direction == CuttingProxy::Direction::to_host;
+    const bool is_answered = &moved != &recorded.back();
+    round_trips += told && is_answered && moved.bytes > kAcknowledgementBytes ? 1 : 0;
+    trace += (told ? "  -> " : "  <- ") + std::to_string(moved.bytes) + " bytes\n";
   }
   EXPECT_GE(round_trips, 1) << trace;
   EXPECT_LE(round_trips, 3) << trace;
@@ -149,16 +154,18 @@ TEST_F(Delivery, SilentHostsKeepNoLivingOneWaiting) {
       "SELECT count(*) FROM deliveries d JOIN servers s ON s.id = d.server_id"
       " WHERE d.worker_id IS NOT NULL AND s.name LIKE 'silent%'";
   ASSERT_TRUE(eventually([&] { return db.number(held) > 0; }));
-  for (int round = 0; round < 20; ++round) {
+  std::int64_t most_held = 0;
+  for (int round = 0; round < 8; ++round) {
     for (int i = 0; i < kLiving; ++i) {
       installation.publish(
           provision("P" + std::to_string(round) + "-" + std::to_string(i), "living" + std::to_string(i)));
     }
     ASSERT_TRUE(eventually([&] {
-      EXPECT_LE(db.number(held), kThreads / 4);
+      most_held = std::max(most_held, db.number(held));
       return db.number("SELECT count(*) FROM peers WHERE applied_generation >= generation") == (round + 1) * kLiving;
     })) << installation.unsettled();
   }
+  EXPECT_LE(most_held, kThreads / 4);
   for (int i = 0; i < kLiving; ++i) {
     const auto& [at, interface] = where[static_cast<std::size_t>(i)];
     expect_as_wanted(*at, "living" + std::to_string(i), interface);

@@ -200,8 +200,8 @@ TEST_F(ImportStore, AClaimTakesTheRowOverWithoutAPush) {
   expect(provisioned, "accepted");
   EXPECT_TRUE(applied("router-1"));
   EXPECT_EQ("provisioned 50 false at home", of("router-1",
-                                           "stage || ' ' || address_offset || ' ' || adopted || ' ' || "
-                                           "description"));
+                                               "stage || ' ' || address_offset || ' ' || adopted || ' ' || "
+                                               "description"));
   EXPECT_EQ("{192.168.7.0/24}", of("router-1", "site_networks"));
   EXPECT_EQ("revoked", of(adopted, "stage"));
   EXPECT_EQ("applied", said_of("router-1")["delivery"]);

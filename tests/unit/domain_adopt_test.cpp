@@ -20,7 +20,10 @@ class Adopted : public ::testing::Test {
     identity.tenant = "acme";
     identity.name = adopted_name(one.shown.public_key);
     if (world.state.peer("acme", identity.name) == nullptr) world.state.load(identity);
-    const Decision decision = domain::adopt(one, {world.server("srv").id, "acme", "ops", "ops/1", 7}, world.state);
+    Server server = world.server("srv");  // raised once for the import
+    server.generation += 1;
+    world.state.load(server);
+    const Decision decision = domain::adopt(one, {server.id, "acme", "ops", "ops/1", server.generation}, world.state);
     world.take(decision);
     return decision;
   }

@@ -105,6 +105,7 @@ std::vector<std::pair<std::string, Outbound>> outbound() {
   around.drift = {{"missing", 1}};
   around.alert = "guard_stopped";
   around.urgent_wait = UrgentWait{later(30), 2};
+  around.import = ImportReport{"acme", 2, {{"address_missing", 1}}};
   const domain::NodeLink entry = link();
   const Usage usage{kWhen, later(60), 4096, 65'536, 1'000'000, 9'000'000, true};
   return {{"peer.status", peer_status(active, context(at, in, of), {"cHNr", "cHJpdmF0ZQ=="})},

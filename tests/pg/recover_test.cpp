@@ -37,7 +37,11 @@ class Stream {
   std::size_t below(std::size_t end) { return std::uniform_int_distribution<std::size_t>(0, end - 1)(random_); }
 
   TestEvent next() {
-    const auto& of_type = std::next(examples_.begin(), static_cast<std::ptrdiff_t>(below(examples_.size())))->second;
+    static const std::vector<std::string> kFrequent{"peer.provision", "peer.update", "peer.rotate_key", "peer.move",
+                                                    "reservation.create"};
+    const auto& of_type =
+        below(2) == 0 ? examples_.at("peerwright." + kFrequent[below(kFrequent.size())] + ".v1")
+                      : std::next(examples_.begin(), static_cast<std::ptrdiff_t>(below(examples_.size())))->second;
     const json& example = of_type[below(of_type.size())];
     json data = example.value("data", json::object());
     change(data);
@@ -51,6 +55,7 @@ class Stream {
     type = type.substr(std::string("peerwright.").size());
     type = type.substr(0, type.size() - std::string(".v1").size());
     if (type == "peer.provision" && below(2) == 0) data["public_key"] = a_key();
+    if (type == "peer.rotate_key") data["public_key"] = fresh_key();
     TestEvent made = event(type, data, data.value("tenant", std::string("acme")));
     if (below(5) == 0) made.from("security");
     if (below(6) == 0) made.with_sequence(std::nullopt);

@@ -37,7 +37,11 @@ class Stream {
   std::size_t below(std::size_t end) { return std::uniform_int_distribution<std::size_t>(0, end - 1)(random_); }
 
   TestEvent next() {
-    const auto& of_type = std::next(examples_.begin(), static_cast<std::ptrdiff_t>(below(examples_.size())))->second;
+    static const std::vector<std::string> kFrequent{"peer.provision", "peer.update", "peer.rotate_key", "peer.move",
+                                                    "reservation.create"};
+    const auto& of_type =
+        below(2) == 0 ? examples_.at("peerwright." + kFrequent[below(kFrequent.size())] + ".v1")
+                      : std::next(examples_.begin(), static_cast<std::ptrdiff_t>(below(examples_.size())))->second;
     const json& example = of_type[below(of_type.size())];
     json data = example.value("data", json::object());
     change(data);
@@ -51,6 +55,7 @@ class Stream {
     type = type.substr(std::string("peerwright.").size());
     type = type.substr(0, type.size() - std::string(".v1").size());
     if (type == "peer.provision" && below(2) == 0) data["public_key"] = a_key();
+    if (type == "peer.rotate_key") data["public_key"] = fresh_key();
     TestEvent made = event(type, data, data.value("tenant", std::string("acme")));
     if (below(5) == 0) made.from("security");
     if (below(6) == 0) made.with_sequence(std::nullopt);
@@ -245,6 +250,14 @@ TEST_F(Recover, MakesAnyHistoryAnew) {
         run_timers();
       }
     }
+  }
+  // Approval is seldom waited for by chance.
+  const json limit = {{"limit", 1}, {"window_seconds", 3600}, {"action", "approve"}};
+  for (const auto& one :
+       {event("tenant.set", {{"tenant", "delta"}, {"mass_suspension", limit}}, "delta"),
+        subscriber_event("suspend", "delta", "S1"), subscriber_event("suspend", "delta", "S2"),
+        event("tenant.approve", {{"tenant", "delta"}, {"subscriber", "S2"}, {"approved", true}}, "delta")}) {
+    for (const auto& [result, count] : execute({one}).results) seen.insert(result);
   }
   std::set<std::string> accepted;
   for (const auto& [type, outcome] : seen) {

@@ -6,6 +6,7 @@
 
 #include "peerwright/base/seal.hpp"
 #include "peerwright/wireguard/host.hpp"
+#include "peerwright/wireguard/observation.hpp"
 
 namespace peerwright::wireguard {
 namespace {

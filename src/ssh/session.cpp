@@ -18,7 +18,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kFirstPause{50};
 constexpr milliseconds kLongestPause{400};
 
-std::string port_of(const std::string& host, int port) { return host + " port " + std::to_string(port); }
+std::string place_of(const std::string& host, int port) { return host + " port " + std::to_string(port); }
 
 milliseconds jittered(milliseconds pause) {
   thread_local std::mt19937 random{std::random_device()()};
@@ -58,7 +58,7 @@ class Connecting {
   Made once() { return jump_ ? by_way_of_the_jump_host() : straight(host_, target_.host, target_.port); }
 
   Made straight(const Machine& machine, const std::string& host, int port) {
-    const auto place = wait_for_a_place(port_of(host, port));
+    const auto place = wait_for_a_place(place_of(host, port));
     if (!place) return tl::unexpected(place.error());
     auto socket = connect_tcp(host, port, deadline_, timeouts_.dead_peer);
     if (!socket) {
@@ -71,7 +71,7 @@ class Connecting {
   Made by_way_of_the_jump_host() {
     auto jump = straight(*jump_, target_.jump->host, target_.jump->port);
     if (!jump) return jump;
-    const auto place = wait_for_a_place(port_of(target_.host, target_.port) + " via " + jump_->place);
+    const auto place = wait_for_a_place(place_of(target_.host, target_.port) + " via " + jump_->place);
     if (!place) return tl::unexpected(place.error());
     auto tunnel = Tunnel::open(std::move(*jump), jump_->place, target_.host, target_.port, deadline_);
     if (!tunnel) return tl::unexpected(Failure{std::move(tunnel.error())});
@@ -144,7 +144,7 @@ Result<std::unique_ptr<Session>> Session::connect(const Target& target, const Se
                                                   const Timeouts& timeouts, ConnectGate* gate) {
   auto pinned = parse_host_key(target.host_key);
   if (!pinned) return tl::unexpected(pinned.error());
-  const std::string own_place = port_of(target.host, target.port);
+  const std::string own_place = place_of(target.host, target.port);
   Machine host{own_place, target.user, std::move(*pinned)};
   std::optional<Machine> jump;
   if (target.jump) {
@@ -154,7 +154,7 @@ Result<std::unique_ptr<Session>> Session::connect(const Target& target, const Se
       return tl::unexpected(jumps.error());
     }
     jump =
-        Machine{"the jump host " + port_of(target.jump->host, target.jump->port), target.jump->user, std::move(*jumps)};
+        Machine{"the jump host " + place_of(target.jump->host, target.jump->port), target.jump->user, std::move(*jumps)};
     host.place = own_place + " (by way of " + jump->place + ")";
   }
   const auto key = import_private_key(private_key);

@@ -24,7 +24,8 @@ constexpr std::size_t kMostErrorBytes = 500;
 std::optional<DeliveryRow> lock_delivery(Tx& tx, const std::string& worker_id, Id server_id) {
   const auto rows = tx.run("delivery_state", server_id, worker_id, kRefusedAgainSeconds);
   if (rows.empty()) return std::nullopt;
-  RowReader read(rows[0]);
+  const pqxx::row row = rows[0];  // the reader keeps a reference
+  RowReader read(row);
   DeliveryRow delivery;
   delivery.in_doubt = read.flag();
   delivery.urgent = read.flag();

@@ -60,7 +60,8 @@ bool say_met(Tx& tx, domain::State& state, domain::Id server_id, const Error& wh
   const auto rows = tx.run("observe_met", server_id, why.code);
   const domain::Server* server = state.server(server_id);
   if (rows.empty() || server == nullptr) return false;
-  RowReader read(rows[0]);
+  const pqxx::row row = rows[0];  // the reader keeps a reference
+  RowReader read(row);
   const auto observed_at = read.maybe_time();
   Health health;
   health.error_code = why.code;

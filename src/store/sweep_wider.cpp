@@ -184,7 +184,8 @@ Result<SweepStore::Step> SweepStore::wider_fan_out(int chunk) {
     Step step;
     const auto rows = tx.run("wider_pick");
     if (rows.empty()) return step;
-    RowReader read(rows[0]);
+    const pqxx::row row = rows[0];  // the reader keeps a reference
+    RowReader read(row);
     Wider wider;
     wider.kind = read.text();
     wider.subject_id = read.number();

@@ -43,15 +43,15 @@ Result<wireguard::HostAnswer> look_at(const domain::Server& server, const std::s
                                       const Config& config) {
   const std::chrono::milliseconds deadline(config.ssh.exec_timeout_ms);
   const int host_seconds = std::max(1, static_cast<int>(deadline.count() / 1000) - kHostMarginSeconds);
-  const wireguard::HostInterface where{server.interface, server.config_path, server.exec_prefix, installation_id};
+  wireguard::HostInterface where{server.interface, server.config_path, server.exec_prefix, installation_id};
+  where.way = server.ssh_way;
   const auto command = wireguard::exec_command(where, wireguard::PushMode::look, 0, host_seconds, ssh::push_script());
   if (!command) return tl::unexpected(command.error());
   const auto key = read_secret_file(config.ssh.private_key_file);
   if (!key) return tl::unexpected(key.error());
-  const ssh::Target target{server.ssh_host, server.ssh_port, server.ssh_user, server.ssh_host_key};
   const ssh::Timeouts timeouts{std::chrono::milliseconds(config.ssh.connect_timeout_ms),
                                std::chrono::milliseconds(config.ssh.dead_peer_ms)};
-  const auto session = ssh::Session::connect(target, *key, timeouts);
+  const auto session = ssh::Session::connect(ssh::target_of(server), *key, timeouts);
   if (!session) return tl::unexpected(session.error());
   const Secret input = wireguard::render_push({});
   const auto ran = (*session)->exec(*command, input.reveal(), deadline);

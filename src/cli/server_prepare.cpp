@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "event.hpp"
+#include "peerwright/ssh/host_files.hpp"
 #include "peerwright/ssh/session.hpp"
 #include "peerwright/wireguard/key.hpp"
 #include "peerwright/wireguard/prepare.hpp"
@@ -76,6 +77,10 @@ Result<wireguard::PreparePlan> plan_of(const Subject& subject) {
   for (const std::string& key : {server.public_key, server.key_wanted}) {
     if (!key.empty()) plan.expected_keys.push_back(key);
   }
+  if (server.ssh_way == wireguard::WayIn::shell) return plan;
+  for (ssh::HostFile& file : ssh::host_files()) {
+    plan.files.push_back({std::move(file.path), file.mode, std::move(file.content)});
+  }
   return plan;
 }
 
@@ -85,8 +90,8 @@ class Host {
   static Result<Host> connect(const Config& config, const domain::Server& server, const std::string& login) {
     auto key = read_secret_file(config.ssh.private_key_file);
     if (!key) return tl::unexpected(key.error());
-    const ssh::Target target{server.ssh_host, server.ssh_port, login.empty() ? server.ssh_user : login,
-                             server.ssh_host_key};
+    ssh::Target target = ssh::target_of(server);
+    if (!login.empty()) target.user = login;
     const ssh::Timeouts timeouts{std::chrono::milliseconds(config.ssh.connect_timeout_ms),
                                  std::chrono::milliseconds(config.ssh.dead_peer_ms)};
     auto session = ssh::Session::connect(target, *key, timeouts);

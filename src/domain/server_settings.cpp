@@ -119,7 +119,7 @@ std::optional<Decision> refuse_by_own_way(const Server& after, const Network* ne
       host && network != nullptr &&
       ((network->net4 && network->net4->contains(*host)) || (network->net6 && network->net6->contains(*host)));
   if (through_tunnel) return std::nullopt;
-  return rejected("own_way_cut",
+  return rejected("ssh_port_closed",
                   "port " + std::to_string(after.ssh_port) +
                       " is to be reached through the tunnel alone, "
                       "but the worker comes to it from outside",

@@ -70,6 +70,8 @@ TEST_F(ObserveDrift, AnInterfaceThatWasMadeAnewIsReadAgain) {
   EXPECT_TRUE(look(shown).due);
   EXPECT_EQ(json({{"interface", 1}}), drift());
   settle();
+  shown = seen();
+  shown.ifindex = 7;
   EXPECT_FALSE(look(shown).due);
 }
 

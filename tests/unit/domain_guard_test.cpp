@@ -66,7 +66,7 @@ TEST(OwnWay, IsNotCutByTheFirewall) {
   ServerWorld world;
   ServerRegister event = ServerWorld::registration("srv");
   event.more.tunnel_only_ports = {{wireguard::RuleProtocol::tcp, 22}};
-  expect_refused(world.say(event), "own_way_cut");
+  expect_refused(world.say(event), "ssh_port_closed");
   event.ssh_host = "10.0.0.1";
   EXPECT_EQ(Outcome::accepted, world.say(event).outcome);
   event.ssh_host = "srv.example.net";
@@ -74,7 +74,7 @@ TEST(OwnWay, IsNotCutByTheFirewall) {
   EXPECT_EQ(Outcome::accepted, world.say(event).outcome);
   ServerUpdate update{"srv", {}};
   update.settings.tunnel_only_ports = {{wireguard::RuleProtocol::tcp, 443}, {wireguard::RuleProtocol::tcp, 2222}};
-  expect_refused(world.say(update), "own_way_cut");
+  expect_refused(world.say(update), "ssh_port_closed");
   update.settings.tunnel_only_ports = {{wireguard::RuleProtocol::udp, 2222}};
   EXPECT_EQ(Outcome::accepted, world.say(update).outcome);
 }

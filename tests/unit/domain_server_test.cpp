@@ -32,7 +32,7 @@ TEST_F(Servers, registerTakesEverySetting) {
   event.more.description = "first";
   event.more.listen_port = 51821;
   event.more.default_action = wireguard::RuleAction::deny;
-  event.more.tunnel_only_ports = {{wireguard::RuleProtocol::tcp, 22}};
+  event.more.tunnel_only_ports = {{wireguard::RuleProtocol::tcp, 5432}};
   event.more.masquerade = true;
   event.more.drift_policy = "report";
   event.more.metadata = R"({"rack":"4"})";
@@ -49,7 +49,7 @@ TEST_F(Servers, registerTakesEverySetting) {
   EXPECT_EQ(51821, edge.listen_port);
   EXPECT_EQ(wireguard::RuleAction::deny, edge.default_action);
   ASSERT_EQ(1U, edge.tunnel_only_ports.size());
-  EXPECT_EQ(22, edge.tunnel_only_ports[0].port);
+  EXPECT_EQ(5432, edge.tunnel_only_ports[0].port);
   EXPECT_TRUE(edge.masquerade);
   EXPECT_EQ("report", edge.drift_policy);
   EXPECT_EQ(R"({"rack":"4"})", edge.metadata);
@@ -234,7 +234,7 @@ TEST_F(Servers, updateOfTheFirewallIsDelivered) {
   ServerSettings action;
   action.default_action.emplace(wireguard::RuleAction::deny);
   ServerSettings ports;
-  ports.tunnel_only_ports = {{wireguard::RuleProtocol::tcp, 22}, {wireguard::RuleProtocol::udp, 53}};
+  ports.tunnel_only_ports = {{wireguard::RuleProtocol::tcp, 5432}, {wireguard::RuleProtocol::udp, 53}};
   ServerSettings masquerade;
   masquerade.masquerade = true;
   ServerSettings unfiltered;

@@ -153,8 +153,8 @@ Result<std::unique_ptr<Session>> Session::connect(const Target& target, const Se
       jumps.error().message = "of the jump host, " + jumps.error().message;
       return tl::unexpected(jumps.error());
     }
-    jump =
-        Machine{"the jump host " + place_of(target.jump->host, target.jump->port), target.jump->user, std::move(*jumps)};
+    jump = Machine{"the jump host " + place_of(target.jump->host, target.jump->port), target.jump->user,
+                   std::move(*jumps)};
     host.place = own_place + " (by way of " + jump->place + ")";
   }
   const auto key = import_private_key(private_key);

@@ -21,6 +21,7 @@ std::string joined(const std::vector<std::int64_t>& items);
 class RowReader {
  public:
   explicit RowReader(const pqxx::row& row, int column = 0) : row_(row), column_(column) {}
+  explicit RowReader(pqxx::row&& row, int column = 0) = delete;  // it would be gone with the expression: result[0]
   std::int64_t number() { return int_at(row_, column_++); }
   int small() { return static_cast<int>(number()); }
   std::optional<std::int64_t> maybe_number() { return maybe_int_at(row_, column_++); }

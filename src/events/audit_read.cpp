@@ -60,6 +60,11 @@ void read_changes(const Members& changes, AuditEntry& entry) {
     Members(item).get("peer_id", decision.used_keys[key]);
   });
   changes.each("fan_outs", [&](const Json& item) { read_fan_out(Members(item), decision); });
+  changes.each("claims", [&](const Json& item) {
+    domain::Id adopted = 0;
+    Members(item).get("adopted_peer_id", adopted);
+    Members(item).get("peer_id", decision.claims[adopted]);
+  });
   changes.each("abandoned_servers",
                [&](const Json& item) { decision.abandoned_servers.insert(item.get<domain::Id>()); });
 }

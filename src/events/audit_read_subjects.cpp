@@ -67,6 +67,7 @@ void read_more(const Members& from, domain::Server& server) {
   from.get("post_up", server.post_up);
   from.get("post_down", server.post_down);
   from.get("retired_word", server.retired_word);
+  from.get("retired_proven_at", server.retired_proven_at);
   from.get("created_by", server.created_by);
   from.get("updated_by", server.updated_by);
 }
@@ -149,6 +150,15 @@ void read_thing(const Members& from, domain::Server& server) {
   from.get("ssh_port", server.ssh_port);
   from.get("ssh_user", server.ssh_user);
   from.get("ssh_host_key", server.ssh_host_key);
+  from.get_named("ssh_way", server.ssh_way, wireguard::way_in_from);
+  if (const auto* jump = from.find("ssh_jump")) {
+    const Members host(*jump);
+    server.ssh_jump.emplace();
+    host.get("host", server.ssh_jump->host);
+    host.get("port", server.ssh_jump->port);
+    host.get("user", server.ssh_jump->user);
+    host.get("host_key", server.ssh_jump->host_key);
+  }
   from.get("exec_prefix", server.exec_prefix);
   from.get("interface", server.interface);
   from.get("config_path", server.config_path);
@@ -186,6 +196,8 @@ void read_thing(const Members& from, domain::Peer& peer) {
   from.get("applied_generation", peer.applied_generation);
   from.get("delivery_error", peer.delivery_error);
   from.get("created_by", peer.created_by);
+  from.get("adopted", peer.adopted);
+  from.get("preshared_key_unknown", peer.preshared_key_unknown);
   from.get("word", peer.word);
 }
 

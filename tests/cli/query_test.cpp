@@ -65,7 +65,8 @@ TEST_F(QueryTest, PeerListAsJson) {
                          {"customer", nullptr},
                          {"type", "client"},
                          {"plan", nullptr},
-                         {"region", nullptr}};
+                         {"region", nullptr},
+                         {"adopted", false}};
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_EQ(rows[0], expected);
 }
@@ -126,6 +127,7 @@ TEST_F(QueryTest, PeerShowAnswersTheSupportCall) {
           "type                client\n"
           "plan                -\n"
           "region              -\n"
+          "adopted             no\n"
           "client_routes       0.0.0.0/0, ::/0\n"
           "keepalive_seconds   25\n"
           "settings\n"
@@ -137,6 +139,7 @@ TEST_F(QueryTest, PeerShowAnswersTheSupportCall) {
           "  mtu                    -\n"
           "  hub_keepalive_seconds  0\n"
           "  has_preshared_key      no\n"
+          "  preshared_key_unknown  no\n"
           "  expires_at             -\n"
           "  quota_bytes            -\n"
           "  over_quota             no\n"

@@ -249,7 +249,7 @@ TEST_F(Servers, updateOfTheFirewallIsDelivered) {
     EXPECT_EQ(nobody(), decision.wider_fan_outs);
   }
   EXPECT_EQ(std::nullopt, srv().default_action);
-  ports.tunnel_only_ports = {{wireguard::RuleProtocol::udp, 53}, {wireguard::RuleProtocol::tcp, 22}};
+  ports.tunnel_only_ports = {{wireguard::RuleProtocol::udp, 53}, {wireguard::RuleProtocol::tcp, 5432}};
   EXPECT_EQ(Outcome::unchanged, update(ports).outcome);  // in another order
 }
 

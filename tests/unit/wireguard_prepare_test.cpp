@@ -46,7 +46,7 @@ TEST(PrepareTest, AFileThatCannotBeSaidIsRefused) {
 TEST(PrepareTest, TheCommandNamesTheMode) {
   const HostInterface where{"wg0", "/etc/wireguard/wg0.conf", "sudo -n", "", ""};
   EXPECT_EQ(prepare_command(where, PrepareMode::look, 9, "SCRIPT").value(),
-            "sudo -n timeout -k 5 9 sh -c 'SCRIPT' peerwright 'wg0' '/etc/wireguard/wg0.conf' look");
+            "sudo -n timeout -k 5 9 sh -c 'SCRIPT' peerwright wg0 /etc/wireguard/wg0.conf look");
   EXPECT_THAT(prepare_command(where, PrepareMode::prepare, 9, "SCRIPT").value(), testing::EndsWith(" prepare"));
 }
 

@@ -229,8 +229,9 @@ if [ "$mode" = push ] && [ "$removals" -gt 0 ] && comes_through_tunnel; then
       for (i = 1; i <= right; i++) text = text binary(hex(part[i]), 16)
       return "6" text
     }
-    BEGIN { own = bits(client); longest = -1 }
+    BEGIN { longest = -1 }
     NR == FNR { if ($1 == "#remove") removed[$2] = 1; next }
+    own == "" { own = bits(client) }
     NF == 8 {
       n = split($4, ip, ",")
       for (i = 1; i <= n; i++) {

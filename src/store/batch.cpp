@@ -239,13 +239,13 @@ void Batch::put_away(const Arrival& arrival, const Error& why, bool kept) {
   const std::string sealed_hex = hex_of(sealer_.seal(pack_original(arrival.key, arrival.raw), place));
   put_away_.add(sealed_hex);
   put_away_.add(kept).add(concerned.tenant).add(subjects).add(arrival.blocks && !arrival.verdict).end_row();
-  record_put_away(arrival, why, kept, sealed_hex, concerned,
-                  time == place_time_.end() ? arrival.broker_time : time->second);
+  note_put_away(arrival, why, kept, sealed_hex, concerned,
+                time == place_time_.end() ? arrival.broker_time : time->second);
 }
 
 // Kept with all that a rebuild needs, for its offset is passed: the original too, unless it is too large for a message.
-void Batch::record_put_away(const Arrival& arrival, const Error& why, bool kept, const std::string& sealed_hex,
-                            const Concerned& concerned, Time time) {
+void Batch::note_put_away(const Arrival& arrival, const Error& why, bool kept, const std::string& sealed_hex,
+                          const Concerned& concerned, Time time) {
   const events::Sender sender = events::sender_of(arrival.raw);
   nlohmann::ordered_json letter{{"topic", arrival.topic},
                                 {"partition", arrival.partition},
@@ -261,9 +261,17 @@ void Batch::record_put_away(const Arrival& arrival, const Error& why, bool kept,
                                 {"subjects", concerned.subjects},
                                 {"blocks", arrival.blocks && !arrival.verdict}};
   if (sealed_hex.size() <= kMostRecordedHex) letter["sealed_hex"] = sealed_hex;
-  const std::string place = place_of(arrival);
-  record_own(messages_, "peerwright.message.put_away.v1", "put_away/" + place, "dead_letter/" + place, state_.now,
-             {{"dead_letters", nlohmann::ordered_json::array({std::move(letter)})}});
+  letters_.insert_or_assign(place_of(arrival), nlohmann::ordered_json::array({std::move(letter)}));
+}
+
+// What is put away is on record once, however often it is read.
+void Batch::store_put_away() {
+  if (put_away_.empty()) return;
+  for (const auto& row : put_away_.run(tx_, "store_dead_letters")) {
+    const std::string place = text_at(row, 0) + '/' + text_at(row, 1) + '/' + text_at(row, 2);
+    record_own(messages_, "peerwright.message.put_away.v1", "put_away/" + place, "dead_letter/" + place, state_.now,
+               {{"dead_letters", letters_.at(place)}});
+  }
 }
 
 // What was made because this event named it, where its after-images do not show it.
@@ -363,8 +371,8 @@ void Batch::store_cursors() {
 
 BatchReport Batch::store() {
   const bool followed = store_changes(tx_, changes_, state_);
+  store_put_away();
   messages_.store(tx_);
-  if (!put_away_.empty()) put_away_.run(tx_, "store_dead_letters");
   store_cursors();
   report_.due = !changes_.due_servers.empty();
   const bool timers = std::any_of(changes_.timers.begin(), changes_.timers.end(), [&](const auto& entry) {

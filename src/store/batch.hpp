@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <span>
 #include <string>
@@ -68,8 +69,9 @@ class Batch {
   void load_kept();
   [[nodiscard]] bool waits_for_kept(const Arrival& arrival);
   void put_away(const Arrival& arrival, const Error& why, bool kept);
-  void record_put_away(const Arrival& arrival, const Error& why, bool kept, const std::string& sealed_hex,
-                       const Concerned& concerned, Time time);
+  void note_put_away(const Arrival& arrival, const Error& why, bool kept, const std::string& sealed_hex,
+                     const Concerned& concerned, Time time);
+  void store_put_away();
 
   void guard_keys();
   void lock_tenants_by_name();
@@ -114,6 +116,7 @@ class Batch {
   Messages messages_;
   Speaker speaker_;
   RowWriter put_away_;
+  std::map<std::string, nlohmann::ordered_json> letters_;  // what is put away, by its place, for the record
   std::map<std::string_view, std::set<domain::Id>> made_;  // rows that this batch made, by their kind
   std::optional<Error> refused_;
   bool waits_ = false;

@@ -290,6 +290,8 @@ TEST_F(Doubt, AForeignPeersPrefixParksTheOneWhoNeedsItAndNobodyElse) {
   begin();
   const std::string leaver = provision("leaver");
   expect_host_as_wanted();
+  // Otherwise it would be taken away before long.
+  installation.publish(event("server.update", {{"server", "fra1"}, {"drift_policy", "report"}}, "server/fra1"));
   // By hand, on the host: the address that the next peer will get.
   const std::string foreign = make_client_keys().public_key;
   host.sh("wg set wg0 peer " + foreign + " allowed-ips 10.200.0.3/32");

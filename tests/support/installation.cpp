@@ -19,9 +19,12 @@ namespace {
 constexpr std::chrono::milliseconds kKafkaDeadline{20000};
 constexpr const char* kTopics[] = {"events", "urgent", "status", "audit", "dead-letters"};
 
+// Of one broker's topics: ids of processes come again.
 std::string new_prefix() {
   static std::atomic<int> number{0};
-  return "t" + std::to_string(getpid()) + "-" + std::to_string(++number);
+  static const auto started = std::chrono::system_clock::now().time_since_epoch();
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(started).count();
+  return "t" + std::to_string(ms) + "-" + std::to_string(getpid()) + "-" + std::to_string(++number);
 }
 
 template <typename T>

@@ -10,7 +10,8 @@ FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[], $5::text[], $
             $9::text[], $10::text[], $11::boolean[], $12::text[], $13::text[], $14::boolean[])
   AS r(topic, partition, message_offset, time_us, source, event_id, event_type, code, message, sealed, kept, tenant, subjects,
        blocks)
-ON CONFLICT (topic, partition, message_offset) DO NOTHING;
+ON CONFLICT (topic, partition, message_offset) DO NOTHING
+RETURNING topic, partition, message_offset;
 
 -- name: kept_subjects
 -- Of these subjects: whose configuration waits, and from which place on.

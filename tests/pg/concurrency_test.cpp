@@ -79,7 +79,8 @@ TEST_F(Concurrency, everyEventActsOnceHoweverManyWorkersReadIt) {
   EXPECT_EQ(events.size(), executed.load());
   EXPECT_EQ(events.size() * (kWorkers - 1), duplicates.load());
   EXPECT_EQ(0U, dead.load());
-  EXPECT_EQ(static_cast<std::int64_t>(events.size()), db.number("SELECT count(*) FROM audit WHERE source <> 'peerwright'") - before);
+  EXPECT_EQ(static_cast<std::int64_t>(events.size()),
+            db.number("SELECT count(*) FROM audit WHERE source <> 'peerwright'") - before);
   EXPECT_EQ(kPeers, db.number("SELECT count(*) FROM peers"));
   for (int i = 0; i < kPeers; ++i) {
     const char* wanted = i % 5 == 0 ? "revoked" : i % 3 == 0 ? "suspended" : "active";

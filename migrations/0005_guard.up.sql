@@ -23,6 +23,10 @@ ALTER TABLE servers
   ADD COLUMN guard_held integer NOT NULL DEFAULT 0, -- keys in state 'held'
   ADD COLUMN guard_code text NOT NULL DEFAULT ''; -- why they are; a code
 
+-- Whether a reading of this very place has listed them once: who stood there before is not removed without a word, nor is
+-- who was left alone by an older version.
+ALTER TABLE deliveries ADD COLUMN strangers_known boolean NOT NULL DEFAULT false;
+
 ALTER TABLE server_runtime
   ADD COLUMN ifindex integer NOT NULL DEFAULT 0, -- so that an interface that was made anew between two looks is noticed
   ADD COLUMN guard_code text NOT NULL DEFAULT ''; -- of the guard's stop, as the last status said it

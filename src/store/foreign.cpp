@@ -57,6 +57,7 @@ domain::UncausedRemovals uncaused_by(Tx& tx, domain::Id server_id, const wiregua
 std::string store_foreign(Tx& tx, const domain::Server& server, const std::vector<ForeignKey>& keys,
                           domain::UncausedRemovals known, const domain::GuardLimits& limits) {
   const bool repairs = server.drift_policy == kRepair;
+  if (known.first) tx.run("foreign_listed", server.id);
   // Those of whom an operator has spoken need no other word.
   std::map<std::string, std::string> states;
   for (const auto& row : tx.run("foreign_states", server.id)) states[text_at(row, 0)] = text_at(row, 1);

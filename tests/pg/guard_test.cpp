@@ -124,6 +124,17 @@ TEST_F(Guard, WhoWasThereBeforeUsIsLeftAlone) {
   EXPECT_EQ("guard_first_reading", db.value("SELECT guard_code FROM servers WHERE name = 'fresh'"));
 }
 
+TEST_F(Guard, WhoStandsWhereAServerIsRegisteredAnewWasThereBeforeUs) {
+  stranger();
+  register_server("srv", json::object(), {{"interface", "wg7"}});
+  settle();
+  EXPECT_EQ(1U, standing());
+  EXPECT_EQ("guard_first_reading", of_server("guard_code"));
+  execute({approve()});
+  settle();
+  EXPECT_EQ(0U, standing());
+}
+
 TEST_F(Guard, AReadingThatKnowsNobodyIsNotActedUpon) {
   host().peers.clear();
   stranger();

@@ -17,7 +17,7 @@ struct UncausedRemovals {
   std::size_t standing = 0;    // all keys on the interface, these among them
   std::size_t believed = 0;    // keys that were proven there, or were pushed, before this reading
   std::size_t recognised = 0;  // of these, how many the reading shows
-  bool first = false;          // nothing was ever read there before
+  bool first = false;          // no reading of this place has listed strangers before
 };
 
 // Why they have to wait for an operator's word: a stable code; nullptr: they need not.

@@ -64,6 +64,26 @@ FROM freed r JOIN networks n ON n.id = r.network_id
 ON CONFLICT DO NOTHING;
 
 -- name: store_servers
+-- A server that is elsewhere now, or comes back into service, is a stranger: whoever stands there was there before us.
+WITH r AS (
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[],
+            $9::integer[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
+            $17::integer[], $18::text[], $19::integer[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[],
+            $24::text[], $25::bigint[], $26::text[], $27::boolean[], $28::text[], $29::text[], $30::text[],
+            $31::integer[], $32::text[], $33::text[], $34::boolean[], $35::text[], $36::text[], $37::text[],
+            $38::text[], $39::bigint[], $40::text[], $41::text[], $42::text[], $43::text[], $44::text[])
+  AS r(id, network_id, ssh_host, ssh_port, ssh_user, ssh_host_key, ssh_way, ssh_jump_host, ssh_jump_port,
+       ssh_jump_user, ssh_jump_host_key, exec_prefix, interface, config_path, public_key, endpoint, mtu, dns,
+       keepalive_seconds, max_peers, peer_count, generation, version, word, owner_tenant_id, state, maintenance,
+       region, location, description, listen_port, default_action, tunnel_only_ports, masquerade, drift_policy,
+       metadata, private_key_sealed, key_wanted, key_since_us, post_up, post_down, retired_word, created_by,
+       updated_by)),
+elsewhere AS (
+  UPDATE deliveries d SET strangers_known = false FROM r JOIN servers o ON o.id = r.id
+  WHERE d.server_id = r.id AND d.strangers_known
+    AND ((o.ssh_host, o.ssh_port, o.exec_prefix, o.interface, o.config_path)
+           IS DISTINCT FROM (r.ssh_host, r.ssh_port, r.exec_prefix, r.interface, r.config_path)
+         OR (o.state = 'retired' AND r.state <> 'retired')))
 UPDATE servers v
 SET network_id = r.network_id, ssh_host = r.ssh_host, ssh_port = r.ssh_port, ssh_user = r.ssh_user,
   ssh_host_key = r.ssh_host_key, ssh_way = r.ssh_way, ssh_jump_host = r.ssh_jump_host, ssh_jump_port = r.ssh_jump_port,
@@ -80,19 +100,7 @@ SET network_id = r.network_id, ssh_host = r.ssh_host, ssh_port = r.ssh_port, ssh
   retired_word = r.retired_word, created_by = r.created_by, updated_by = r.updated_by,
   retired_proven_at = CASE WHEN r.state = 'retired' THEN v.retired_proven_at END,
   updated_at = CASE WHEN v.word IS DISTINCT FROM r.word THEN clock_now() ELSE v.updated_at END
-FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::integer[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-            $17::integer[], $18::text[], $19::integer[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[],
-            $24::text[], $25::bigint[], $26::text[], $27::boolean[], $28::text[], $29::text[], $30::text[],
-            $31::integer[], $32::text[], $33::text[], $34::boolean[], $35::text[], $36::text[], $37::text[],
-            $38::text[], $39::bigint[], $40::text[], $41::text[], $42::text[], $43::text[], $44::text[])
-  AS r(id, network_id, ssh_host, ssh_port, ssh_user, ssh_host_key, ssh_way, ssh_jump_host, ssh_jump_port,
-       ssh_jump_user, ssh_jump_host_key, exec_prefix, interface, config_path, public_key, endpoint, mtu, dns,
-       keepalive_seconds, max_peers, peer_count, generation, version, word, owner_tenant_id, state, maintenance,
-       region, location, description, listen_port, default_action, tunnel_only_ports, masquerade, drift_policy,
-       metadata, private_key_sealed, key_wanted, key_since_us, post_up, post_down, retired_word, created_by,
-       updated_by)
-WHERE v.id = r.id;
+FROM r WHERE v.id = r.id;
 
 -- name: store_peers
 -- With the periods of addresses that begin here. The prefixes behind the peer go; those that it has now are stored next.

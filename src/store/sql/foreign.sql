@@ -12,10 +12,10 @@ WHERE NOT EXISTS (SELECT FROM peers p WHERE p.public_key = r.public_key)
                   WHERE l.server_id = $1 AND (l.public_key = r.public_key OR strpos(l.proven, r.public_key) > 0));
 
 -- name: foreign_known
--- How many keys were believed to stand there, how many of them a reading has shown ($2), and whether nothing was ever
--- read there. Asked before the reading is stored.
+-- How many keys were believed to stand there, how many of them a reading has shown ($2), and whether no reading of this
+-- place has listed strangers before. Asked before the reading is stored.
 SELECT count(*), count(*) FILTER (WHERE b.public_key = ANY ($2::text[])),
-  (SELECT proven_at IS NULL FROM deliveries WHERE server_id = $1)
+  (SELECT NOT strangers_known FROM deliveries WHERE server_id = $1)
 FROM (SELECT public_key FROM peers WHERE server_id = $1 AND public_key IS NOT NULL AND proven IS DISTINCT FROM ''
       UNION ALL SELECT public_key FROM node_links WHERE server_id = $1 AND proven <> '' AND public_key <> '') b;
 
@@ -30,6 +30,9 @@ FROM unnest($2::text[], $3::text[]) AS r(public_key, allowed_ips)
 ON CONFLICT (server_id, public_key) DO UPDATE
 SET allowed_ips = excluded.allowed_ips,
   state = CASE WHEN f.state = 'kept' THEN 'kept' WHEN NOT $5 OR f.state = 'seen' THEN excluded.state ELSE f.state END;
+
+-- name: foreign_listed
+UPDATE deliveries SET strangers_known = true WHERE server_id = $1;
 
 -- name: foreign_states
 SELECT public_key, state FROM foreign_peers WHERE server_id = $1;

@@ -162,7 +162,8 @@ void World::run_timers(bool over_quota) {
     require(decision.outcome != domain::Outcome::rejected, "a timer was refused: " + decision.code);
     take(decision);
     const auto again = timers_.find(key);
-    require(again == timers_.end() || again->second.due_at > state_.now || timer.kind == domain::TimerKind::quota,
+    // One that has taken its step may be due again with the next, later one: each is judged by the time that it is due.
+    require(again == timers_.end() || again->second.due_at > due.due_at || timer.kind == domain::TimerKind::quota,
             std::string("a timer stays due for ever: ") + domain::name_of(due.kind));
   }
 }

@@ -37,6 +37,8 @@ class Urgent : public testing::Test {
   }
   void publish_adds(std::size_t servers, std::size_t each) {
     constexpr std::size_t kAtOnce = 5000;
+    const std::int64_t all =
+        installation.db().number("SELECT count(*) FROM peers") + static_cast<std::int64_t>(servers * each);
     std::vector<TestEvent> events;
     for (std::size_t i = 0; i < servers * each; ++i) {
       events.push_back(
@@ -46,7 +48,6 @@ class Urgent : public testing::Test {
         events.clear();
       }
     }
-    const auto all = static_cast<std::int64_t>(servers * each);
     ASSERT_TRUE(eventually([&] { return installation.db().number("SELECT count(*) FROM peers") == all; },
                            std::chrono::minutes(10)));
   }
@@ -77,38 +78,42 @@ class Urgent : public testing::Test {
   Installation installation;
 };
 
+// The only thread is held at work on a chunk until somebody is to go, and the next gate is closed before this one
+// opens: however fast the machine is, the worker never runs through what waits.
 void Urgent::overtakes(std::size_t servers, std::size_t adds_each) {
   auto& db = installation.db();
   establish(servers);
+  installation.start_worker("first", {}, {{"roles", "deliver"}});
+  std::vector<TestEvent> leavers;
+  for (std::size_t i = 0; i < servers; ++i) {
+    leavers.push_back(peer_provision("acme", "L" + std::to_string(i), server_of(i), make_client_keys().public_key));
+  }
+  installation.publish(leavers);
+  ASSERT_TRUE(installation.wait_settled());
+  installation.kill_worker("first");
   publish_adds(servers, adds_each);
-  installation.start_worker("w1", {}, {{"roles", "deliver"}});
   keep_a_log();
-  const std::string waiting =
-      "SELECT count(*) FROM peers WHERE applied_generation < generation AND entitlement = 'active'";
-  const std::int64_t before = db.number(waiting);
-  ASSERT_TRUE(eventually(
-      [&] {
-        return db.number("SELECT count(DISTINCT server_id) FROM peers WHERE applied_generation >= generation") ==
-               static_cast<std::int64_t>(servers);
-      },
-      std::chrono::minutes(3)))
-      << installation.log_of("w1");
   const auto happened = [&](const std::string& what) {
     return db.number("SELECT count(*) FROM happened WHERE what = '" + what + "'");
   };
-  for (const LabHost& host : hosts) {
-    // The only thread is at work on a chunk, and stays there until somebody is to go.
-    HostGate gate(host, "wg", "addconf*");
-    ASSERT_TRUE(eventually([&] { return gate.holds(); })) << installation.log_of("w1");
-    // He is on the server whose turn has just been: by turns, all others would come first.
+  const std::string waiting =
+      "SELECT count(*) FROM peers WHERE applied_generation < generation AND entitlement = 'active'";
+  const std::int64_t before = db.number(waiting);
+  auto gate = std::make_unique<HostGate>(hosts[0], "wg", "addconf*");
+  installation.start_worker("w1", {}, {{"roles", "deliver"}});
+  for (std::size_t round = 0; round < hosts.size(); ++round) {
+    ASSERT_TRUE(eventually([&] { return gate->holds(); })) << installation.log_of("w1");
+    // The leaver is behind neither gate, on the server whose turn has just been: by turns, all others would come first.
+    const LabHost& elsewhere = hosts[(round + 2) % hosts.size()];
     const std::string leaver = db.value(
-        "SELECT p.name FROM peers p JOIN deliveries d ON d.server_id = p.server_id WHERE p.entitlement = 'active'"
-        " AND p.applied_generation >= p.generation AND d.due AND d.worker_id IS NULL"
-        " ORDER BY d.proven_at DESC, p.id LIMIT 1");
+        "SELECT p.name FROM peers p JOIN servers s ON s.id = p.server_id JOIN deliveries d ON d.server_id = s.id"
+        " WHERE p.name LIKE 'L%' AND d.due AND s.ssh_host = '" +
+        elsewhere.address() + "' ORDER BY d.due_since DESC, p.id LIMIT 1");
     db.execute("DELETE FROM happened");
     installation.publish(peer_event("suspend", "acme", leaver));
     ASSERT_TRUE(eventually([&] { return happened("decided") == 1; }));
-    gate.open();
+    auto next = std::make_unique<HostGate>(hosts[(round + 1) % hosts.size()], "wg", "addconf*");
+    gate->open();
     ASSERT_TRUE(eventually([&] { return happened("proven") == 1; })) << installation.unsettled();
     EXPECT_EQ(db.number("SELECT count(*) FROM happened b, happened p WHERE b.what = 'begun' AND p.what = 'proven'"
                         " AND b.id < p.id"),
@@ -117,6 +122,7 @@ void Urgent::overtakes(std::size_t servers, std::size_t adds_each) {
     EXPECT_EQ(
         db.value("SELECT applied_generation >= generation AND proven = '' FROM peers WHERE name = '" + leaver + "'"),
         "t");
+    gate = std::move(next);
   }
   EXPECT_GT(db.number(waiting), before / 2) << "hardly anybody waited any more: nothing was overtaken";
 }
@@ -146,12 +152,11 @@ TEST_F(Urgent, WhatIsLateIsSaidAtTheLimitOnceAndTakenBackOnceItIsProven) {
   EXPECT_EQ(count_in_logs("an urgent change is late", workers), 1);
 }
 
-// Where the adds run out on a fast machine before the last suspension, these fail: they are not among those that every
-// change has to pass.
-class UrgentLong : public Urgent {};
+TEST_F(Urgent, ASuspensionIsProvenBehindOneChunkOfTheManyThatWait) { overtakes(6, 250); }
 
-TEST_F(UrgentLong, ASuspensionIsProvenBehindOneChunkOfTheManyThatWait) { overtakes(6, 1000); }
-// The size that was promised.
+// The size that was promised takes minutes, most of them for its hundred thousand events: it is not among those that
+// every change has to pass.
+class UrgentLong : public Urgent {};
 TEST_F(UrgentLong, ASuspensionIsProvenBehindOneChunkOfAHundredThousandAdds) { overtakes(20, 5000); }
 
 }  // namespace

@@ -130,7 +130,8 @@ TEST_F(PushScript, AFullDiskIsSaid) {
   lab_.remove_shims();
   // Only the configuration does not fit: the number is stored and the interface changed, and yet nothing is claimed.
   const std::string before = read_file(lab_.config());
-  lab_.add_shim("cat", "case $1 in */new) head -c 40 \"$1\" ;; *) exec /usr/bin/cat \"$@\" ;; esac\n");
+  lab_.add_shim(
+      "dd", "case $2 in of=*.conf.new) head -c 40 \"${1#if=}\" >\"${2#of=}\" ;; *) exec /usr/bin/dd \"$@\" ;; esac\n");
   EXPECT_EQ(code(push(plan({}, {&one}), 2)), "host_storage_failed");
   EXPECT_EQ(read_file(lab_.config()), before);
   lab_.remove_shims();
@@ -146,8 +147,10 @@ TEST_F(PushScript, AKilledScriptLeavesNothingThatHindersTheNext) {
   std::int64_t number = 0;
   // The script is killed at each of its changes: the number, the removal, the addition, the file.
   for (const std::string shim :
-       {"mv:case $* in *.push) kill -9 $PPID ;; esac\nexec /usr/bin/mv \"$@\"\n",
-        "sync:case $1 in *.conf.new) kill -9 $PPID; exit 1 ;; esac\nexec /usr/bin/sync \"$@\"\n",
+       {"dd:case $1 in of=*.push) kill -9 $PPID; exit 1 ;; esac\nexec /usr/bin/dd \"$@\"\n",
+        "dd:case $1 in of=*.push) /usr/bin/dd \"$@\"; kill -9 $PPID ;; *) exec /usr/bin/dd \"$@\" ;; esac\n",
+        "dd:case $2 in of=*.conf.new) kill -9 $PPID; exit 1 ;; esac\nexec /usr/bin/dd \"$@\"\n",
+        "mv:case $* in *.conf) kill -9 $PPID; exit 1 ;; esac\nexec /usr/bin/mv \"$@\"\n",
         "wg:/usr/bin/wg \"$@\"\n[ \"$1\" != addconf ] || kill -9 $PPID\n",
         "wg:[ \"$1\" != addconf ] || kill -9 $PPID\nexec /usr/bin/wg \"$@\"\n",
         "wg:[ \"$1\" != set ] || kill -9 $(cut -d ' ' -f 4 /proc/$PPID/stat)\nexec /usr/bin/wg \"$@\"\n"}) {

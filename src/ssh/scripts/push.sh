@@ -7,8 +7,8 @@
 # that `wg` says on its standard error is passed on, and of preshared keys only hashes are answered. Every step that
 # fails ends the script; the answer comes last and as a whole.
 #
-# The firewall is a table of its own, whose text is saved beside CONFIG. So that the host boots with it, whoever prepares
-# the host gives [Interface] the line
+# The firewall is a table of its own, whose text is saved beside CONFIG. So that the host boots with it, whoever
+# prepares the host gives [Interface] the line
 #   PreUp = test ! -e DIRECTORY/peerwright-%i.nft || nft -f DIRECTORY/peerwright-%i.nft
 # which wg-quick runs before the interface is there: no packet comes out of the tunnel before its rules are. Of
 # [Interface], this script changes nothing but PrivateKey.
@@ -43,10 +43,11 @@ wg_failed() { # COMMAND, whose standard error is in $work/err
   esac
 }
 
-nft_failed() { # COMMAND, whose standard error is in $work/err
-  case $(cat "$work/err") in
+nft_failed() { # COMMAND, whose standard error is in $work/nft_err
+  read -r why <"$work/nft_err" || why=''
+  case $why in
     '' | *Killed* | *Terminated*) fail host_storage_failed "nft $1 was cut short" ;;
-    *) refuse_firewall nft_refused "$1: $(sed -n 1p "$work/err")" ;;
+    *) refuse_firewall nft_refused "$1: $why" ;;
   esac
 }
 
@@ -62,8 +63,9 @@ refuse_firewall() { # CODE DETAIL
 list_table() {
   : >"$work/table"
   command -v nft >/dev/null 2>&1 || return 0
-  nft list table inet "$table" >"$work/table" 2>"$work/err" && return
-  case $(cat "$work/err") in
+  nft list table inet "$table" >"$work/table" 2>"$work/nft_err" && return
+  read -r why <"$work/nft_err" || why=''
+  case $why in
     Error:*'No such file or directory'* | *' not supported'*) : >"$work/table" ;;
     *) return 1 ;;
   esac
@@ -72,8 +74,8 @@ list_table() {
 sha256() { sha256sum | sed 's/ .*//'; }
 mark() { sed -n '/^[[:space:]]*chain text_[0-9a-f]\{64\} /{s/^.*text_\([0-9a-f]*\) .*/\1/p;q;}'; } # the hash in a text
 
-# LOADED STATE FILE: the mark of the loaded table, the hash of how it is shown ("?" both where nft does not tell), and the
-# hash of the saved text, which is one without its mark if that is right.
+# LOADED STATE FILE into $work/firewall: the mark of the loaded table, the hash of how it is shown ("?" both where nft
+# does not tell), and the hash of the saved text, which is one without its mark if that is right.
 firewall_hashes() {
   loaded='' state='' saved=''
   if ! list_table; then
@@ -85,21 +87,22 @@ firewall_hashes() {
     saved=$(sed '/^[[:space:]]*chain text_/d' "$nft_file" | sha256)
     [ "$saved" = "$(mark <"$nft_file")" ] || saved=$(sha256 <"$nft_file")
   fi
-  hashes="${loaded:--} ${state:--} ${saved:--}"
+  printf '%s\n' "${loaded:--} ${state:--} ${saved:--}" >"$work/firewall"
 }
 
 # The interface, line by line, and an end mark that also sorts last: without it the reading was cut short. The first
 # line holds the private key: this goes nowhere but into sort and awk.
 dump() { wg show "$interface" dump 2>"$work/err" && echo '~end'; }
 
-# FILE.new becomes FILE, at once and durably.
-replace() { # FILE
-  sync "$1.new" || fail host_storage_failed "cannot sync $1.new"
-  mv -f "$1.new" "$1" || fail host_storage_failed "cannot replace $1"
-  sync "${1%/*}/" || fail host_storage_failed "cannot sync ${1%/*}/"
+# TEXT becomes FILE.new on the disk, of which FILE is made at once. What follows syncs the directory.
+write() { # TEXT FILE BYTES
+  dd if="$1" of="$2.new" bs=65536 conv=fsync 2>/dev/null || fail host_storage_failed "cannot write $2.new"
+  [ "$(wc -c <"$2.new")" -eq "$3" ] || fail host_storage_failed "$2.new was cut short"
+  mv -f "$2.new" "$2" || fail host_storage_failed "cannot replace $2"
 }
+sync_directory() { sync "${config%/*}/" || fail host_storage_failed "cannot sync ${config%/*}/"; }
 
-for tool in wg flock awk sha256sum sync mv timeout sort xargs sed cmp mktemp tail wc; do
+for tool in wg flock awk sha256sum sync mv timeout sort xargs sed cmp mktemp wc dd; do
   command -v "$tool" >/dev/null 2>&1 || fail host_tool_missing "$tool"
 done
 
@@ -117,14 +120,26 @@ export TMPDIR="$work"
 
 # A cut connection looks like the end of the input, so nothing may happen before the end mark is seen.
 cat >"$work/plan" || fail host_storage_failed "no space for the plan"
-[ "$(tail -n 1 "$work/plan")" = '#end' ] || fail plan_incomplete "no end mark"
-read -r head removals adds rest <"$work/plan"
-[ "$head $rest" = '#plan ' ] || fail plan_incomplete "no first line"
+# What is to be known of the plan and of CONFIG's shape is read at once, for every process costs a host a millisecond.
+shaped=$config
+[ -f "$config" ] || shaped=/dev/null
+awk '
+  part != 2 { if (NR == 1) head = $0; if (/^#[fk]/) rarer = 1; last = $0; next }
+  /^[ \t]*\[/ { if (tolower($0) ~ /\[[ \t]*interface/) { found++; if (peers) late = 1 } else peers++ }
+  !peers && tolower($0) ~ /^[ \t]*privatekey[ \t]*=/ { keyed = 1 }
+  END {
+    fields = split(head, word, " ")
+    print (last == "#end" ? "ended" : "cut"), (fields == 3 && word[1] == "#plan" ? word[2] " " word[3] : "0 none"), \
+      rarer + 0, found == 1 && !late, keyed + 0
+  }' "$work/plan" part=2 "$shaped" >"$work/words" || fail host_storage_failed "cannot read $config or write $work"
+read -r ended removals adds rarer shape keyed <"$work/words" || fail host_storage_failed "cannot write $work"
+[ "$ended" = ended ] || fail plan_incomplete "no end mark"
+[ "$adds" != none ] || fail plan_incomplete "no first line"
 
 # The firewall's text, "" where the plan leaves it as it is, and the interface's new key.
-table=peerwright_$(printf %s "$interface" | sed 's,+,/p,g; s,=,/e,g')
-firewall_lines='' new_key=''
-if [ -n "$(sed -n '/^#[fk]/{s/ .*//p;}' "$work/plan")" ]; then
+table=peerwright_$interface firewall_lines='' new_key=''
+case $interface in *[+=]*) table=peerwright_$(printf %s "$interface" | sed 's,+,/p,g; s,=,/e,g') ;; esac
+if [ "$rarer" = 1 ]; then
   firewall_lines=$(sed -n 's/^#firewall //p' "$work/plan")
   sed -n 's/^#nft //p' "$work/plan" >"$work/nft"
   sed -n 's/^#key //p' "$work/plan" >"$work/key"
@@ -146,16 +161,12 @@ if [ -e "$config.push" ]; then
   [ "$mode" = look ] || [ "$number" -gt "$stored" ] || fail push_number_refused "$stored"
 fi
 [ -f "$config" ] || fail host_config_missing "$config"
-awk '/^[ \t]*\[/ {
-       if (tolower($0) ~ /\[[ \t]*interface/) { found++; if (peers) late = 1 } else peers++
-     }
-     END { exit found == 1 && !late ? 0 : 1 }' "$config" ||
-  fail host_config_missing "$config does not begin with its one [Interface]"
-[ -z "$new_key" ] || awk 'tolower($0) ~ /^[ \t]*privatekey[ \t]*=/ { found = 1 } END { exit !found }' "$config" ||
-  fail host_config_missing "$config has no PrivateKey to be replaced"
+[ "$shape" = 1 ] || fail host_config_missing "$config does not begin with its one [Interface]"
+[ -z "$new_key" ] || [ "$keyed" = 1 ] || fail host_config_missing "$config has no PrivateKey to be replaced"
 
-# What both readers of the plan, an interface and a file share. entry() reads a line as wg(8) does: `name` in lower
-# case and `value`. shown() says whether a key is one that the answer shows. run_awk ends the subshell that it runs in.
+# What the readers of the plan, an interface and a file share. entry() reads a line as wg(8) does: `name` in lower case
+# and `value`; most lines of a large file are as we write them, and known without it. shown() says whether a key is one
+# that the answer shows. run_awk ends the subshell that it runs in.
 # shellcheck disable=SC2016 # the dollars are awk's
 awk_shared='
   function plan() {
@@ -171,7 +182,6 @@ awk_shared='
     for (i = 1; i <= hashes; i++) if (order[i] in secret) print order[i], secret[order[i]] > file
   }
   function entry() {
-    if (NF == 3 && $2 == "=" && $0 !~ /[#\r]/) { name = tolower($1); value = $3; return }
     line = $0
     sub(/#.*/, "", line)
     gsub(/[ \t\r]/, "", line)
@@ -248,10 +258,19 @@ if [ "$mode" = push ] && [ "$removals" -gt 0 ] && comes_through_tunnel; then
   [ -z "$own" ] || fail own_way_cut "$own"
 fi
 
-# From here on no older push is taken, not even after a crash of the host. Mode look is for people and fences nobody off.
-if [ "$mode" != look ]; then
-  printf '%s %s\n' "$installation" "$number" >"$config.push.new" || fail host_storage_failed "cannot write $config.push"
-  replace "$config.push"
+# From here on no older push is taken, not even after a crash of the host. Mode look is for people, and fences nobody
+# off. The number grows and never gets shorter, so that it can be written over the one before: a few bytes, which a disk
+# writes as a whole or not at all.
+if [ "$mode" = look ]; then
+  :
+elif [ -e "$config.push" ]; then
+  dd of="$config.push" conv=notrunc,fsync 2>/dev/null <<NUMBER || fail host_storage_failed "cannot write $config.push"
+$installation $number
+NUMBER
+else
+  printf '%s %s\n' "$installation" "$number" >"$work/number" || fail host_storage_failed "cannot write $work"
+  write "$work/number" "$config.push" $((${#installation} + ${#number} + 2))
+  sync_directory
 fi
 
 if [ "$mode" = push ] && [ "$removals" -gt 0 ]; then
@@ -266,11 +285,10 @@ fi
 if [ -n "$refused" ] || [ "$mode" != push ]; then
   :
 elif [ -s "$work/nft" ]; then
-  if nft -f "$work/nft" 2>"$work/err"; then
+  if nft -f "$work/nft" 2>"$work/nft_err"; then
     if ! cmp -s "$work/nft" "$nft_file"; then
-      { cat "$work/nft" >"$nft_file.new" && cmp -s "$work/nft" "$nft_file.new"; } ||
-        fail host_storage_failed "cannot write $nft_file.new"
-      replace "$nft_file"
+      write "$work/nft" "$nft_file" "$(wc -c <"$work/nft")"
+      sync_directory
     fi
   else
     nft_failed -f
@@ -279,12 +297,15 @@ elif [ -n "$firewall_lines" ]; then
   if ! list_table; then
     nft_failed list
   elif [ -s "$work/table" ]; then
-    nft delete table inet "$table" 2>"$work/err" || nft_failed delete
+    nft delete table inet "$table" 2>"$work/nft_err" || nft_failed delete
   fi
   if [ -z "$refused" ] && [ -e "$nft_file" ]; then
-    { rm -f "$nft_file" && sync "${nft_file%/*}/"; } || fail host_storage_failed "cannot remove $nft_file"
+    rm -f "$nft_file" || fail host_storage_failed "cannot remove $nft_file"
+    sync_directory
   fi
 fi
+firewall_hashes 2>/dev/null & # by the side of what takes longer
+firewall=$!
 if [ "$mode" = push ] && [ -n "$new_key" ]; then
   wg set "$interface" private-key "$work/key" 2>"$work/err" || wg_failed set
 fi
@@ -292,11 +313,14 @@ if [ "$mode" = push ] && [ "$adds" -gt 0 ]; then
   wg addconf "$interface" "$work/plan" 2>"$work/err" || wg_failed addconf
 fi
 
-# What the file says of the same keys goes into $work. A value that is none is answered as "?". In a subshell, which ends.
+# What the file says of the same keys goes into $work. A value that is none is answered as "?". For a subshell, to end.
 read_file() {
   run_awk '
+  function is_key(text) {
+    return length(text) == 44 && text ~ /^[A-Za-z0-9+\/]+[AEIMQUYcgkosw048]=$/ && text !~ /^A+=$/
+  }
   function peer_ends() {
-    if (length(key) == 44 && key ~ /^[A-Za-z0-9+\/]+[AEIMQUYcgkosw048]=$/ && key !~ /^A+=$/) {
+    if (key in hashed || is_key(key)) {
       if (ips == "") ips = "(none)"
       else if (ips !~ /^[0-9A-Fa-f:.,\/]+$/) ips = "?"
       if (keepalive == "" || keepalive == "0") keepalive = "off"
@@ -310,23 +334,31 @@ read_file() {
     }
     key = psk = ips = keepalive = ""
   }
+  function peer_is(text) { # the rest of one that is neither shown nor hashed is passed over
+    key = text
+    skip = !shown(key) && !(key in hashed)
+    if (skip) key = psk = ips = keepalive = ""
+  }
+  function prefix_is(text) { ips = ips (ips != "" && text != "" ? "," : "") text }
   BEGIN { printf "" > (work "/file"); printf "" > (work "/file_key") }
   NR == FNR { plan(); next }
-  substr($1, 1, 1) == "[" { peer_ends(); skip = 0; next }
-  skip { next }
+  /^[ \t]*\[/ { peer_ends(); skip = 0; next }
+  skip || $0 == "" { next }
+  /^PublicKey = [^ \t\r#]+$/ { peer_is(substr($0, 13)); next }
+  /^AllowedIPs = [^ \t\r#]+$/ { prefix_is(substr($0, 14)); next }
   { entry() }
-  name == "publickey" { key = value; skip = !shown(key) && !(key in hashed); next }
+  name == "publickey" { peer_is(value); next }
   name == "privatekey" { print value > (work "/file_key"); next }
-  name == "allowedips" { ips = ips (ips != "" && value != "" ? "," : "") value; next }
+  name == "allowedips" { prefix_is(value); next }
   name == "presharedkey" { psk = value; next }
   name == "persistentkeepalive" { keepalive = tolower(value) }
   END { peer_ends(); hash_lines(work "/file_secrets"); print files + 0 }' "$work/plan" "$config" >"$work/files"
 }
 
 # One pass over plan, old file and interface: the answer's kernel lines, the lines to be hashed, and the new file: the
-# old one up to its first [Peer], then the peers that the interface has, in the order of their keys, then those that only
-# the file has and the plan does not speak of: an interface that came up empty must not empty the file. A reading writes
-# no file: it has no use for the old one, and what the file says is read at the same time.
+# old one up to its first [Peer], then the peers that the interface has, in the order of their keys, then those that
+# only the file has and the plan does not speak of: an interface that came up empty must not empty the file. A reading
+# writes no file: it has no use for the old one, and what the file says is read at the same time.
 old=$config reader=''
 if [ "$mode" != push ]; then
   [ ! -s "$config.push" ] || old=$config.push
@@ -335,34 +367,43 @@ if [ "$mode" != push ]; then
 fi
 dump | sort | run_awk '
   function put(text) { print text > (work "/new"); bytes += length(text) + 1 }
+  function put_section(text) { put(blank ? text : "\n" text); blank = 0 }
   function keep() {
     if (key != "" && !(key in sections)) { sections[key] = section; file_keys[++filed] = key }
     key = endpoint = section = ""
   }
   BEGIN { printf "" > (work "/new"); printf "" > (work "/kernel"); getline new_key < (work "/key") }
   FNR == 1 { part++; if (part == 3) keep() }
-  part == 1 { plan(); next }
-  part == 2 && mode != "push" { next }
-  part == 2 {
-    if (!peers && tolower($0) ~ /^[ \t]*\[[ \t]*peer/) peers = 1
-    if (!peers && new_key != "") { entry(); if (name == "privatekey") $0 = "PrivateKey = " new_key }
-    if (!peers) { put($0); blank = NF == 0; next }
-    if (substr($1, 1, 1) == "[") keep()
-    if (NF) section = section (section == "" ? "" : "\n") $0
-    if (substr($1, 1, 1) == "[") next
-    entry()
-    if (name == "publickey") key = value
-    if (name == "endpoint") endpoint = $0
-    if (key != "" && endpoint != "") endpoints[key] = endpoint
+  part == 2 && peers {
+    if ($0 == "") next
+    if (/^[ \t]*\[/) { keep(); section = $0; next }
+    section = section "\n" $0
+    if (/^PublicKey = [^ \t\r#]+$/) key = substr($0, 13)
+    else if (!/^AllowedIPs = /) {
+      entry()
+      if (name == "publickey") key = value
+      else if (name == "endpoint") endpoint = $0
+    }
+    if (endpoint != "" && key != "") endpoints[key] = endpoint
     next
   }
-  NF == 4 { interface = $2 }
-  NF == 8 && shown($1) {
-    print "kernel", $1, $8, $4, ($2 == "(none)" ? "none" : "psk") > (work "/kernel")
-    kernels++
+  part == 1 { plan(); next }
+  part == 2 && mode == "push" {
+    if (tolower($0) ~ /^[ \t]*\[[ \t]*peer/) { peers = 1; section = $0; next }
+    if (new_key != "") { entry(); if (name == "privatekey") $0 = "PrivateKey = " new_key }
+    put($0)
+    blank = NF == 0
+    next
   }
-  NF == 8 && $1 in hashed { secret[$1] = $2 == "(none)" ? "none" : $2 }
-  NF == 8 && mode == "push" {
+  part == 2 { next }
+  NF == 4 { interface = $2 }
+  NF == 8 {
+    if (shown($1)) {
+      print "kernel", $1, $8, $4, ($2 == "(none)" ? "none" : "psk") > (work "/kernel")
+      kernels++
+    }
+    if ($1 in hashed) secret[$1] = $2 == "(none)" ? "none" : $2
+    if (mode != "push") next
     text = "[Peer]\nPublicKey = " $1
     if ($2 != "(none)") text = text "\nPresharedKey = " $2
     if ($4 != "(none)") text = text "\nAllowedIPs = " $4
@@ -370,17 +411,13 @@ dump | sort | run_awk '
     if ($1 in moved) text = text "\n" moved[$1]
     else if ($1 in endpoints) text = text "\n" endpoints[$1]
     present[$1] = 1
-    if (!blank) put("")
-    blank = 0
-    put(text)
+    put_section(text)
   }
   $1 == "~end" { complete = 1 }
   END {
     for (i = 1; i <= filed; i++) {
       if (file_keys[i] in present || file_keys[i] in touched) continue
-      if (!blank) put("")
-      blank = 0
-      put(sections[file_keys[i]])
+      put_section(sections[file_keys[i]])
     }
     hash_lines(work "/kernel_secrets")
     printf "%s %d %d\n", interface, kernels, bytes > (work "/counts")
@@ -388,20 +425,24 @@ dump | sort | run_awk '
   }' "$work/plan" "$old" - || wg_failed show
 read -r interface_key kernels bytes <"$work/counts" || fail host_storage_failed "cannot write $work"
 
-if [ "$mode" = push ] && ! cmp -s "$work/new" "$config"; then
-  cat "$work/new" >"$config.new" || fail host_storage_failed "cannot write $config.new"
-  [ "$(wc -c <"$config.new")" -eq "$bytes" ] || fail host_storage_failed "$config.new was cut short"
-  replace "$config"
+if [ "$mode" != push ]; then
+  :
+elif cmp -s "$work/new" "$config"; then
+  read_file &
+  reader=$!
+else
+  write "$work/new" "$config" "$bytes"
+  read_file &
+  reader=$!
+  sync_directory
 fi
 [ -z "$refused" ] || fail "$refused" "$refused_detail"
 
 # Without a word of what the file says nothing is proven.
-if [ "$mode" = push ]; then (read_file); else wait "$reader"; fi ||
-  fail host_storage_failed "cannot read $config or write $work"
+wait "$reader" || fail host_storage_failed "cannot read $config or write $work"
 read -r files <"$work/files" || fail host_storage_failed "cannot write $work"
-
 file_key=$(wg pubkey <"$work/file_key" 2>/dev/null) || file_key='(none)'
-firewall_hashes || fail host_storage_failed "cannot read $work"
+{ wait "$firewall" && read -r loaded state saved <"$work/firewall"; } || fail host_storage_failed "cannot read $work"
 if [ "$mode" = push ] && [ -n "$firewall_lines" ] && [ "$loaded" = '?' ]; then
   nft_failed list
   fail "$refused" "$refused_detail"
@@ -410,5 +451,5 @@ fi
 set -- $(sha256sum "$config" "$work/kernel_secrets" "$work/file_secrets")
 [ $# -eq 6 ] || fail host_storage_failed "cannot read $work"
 printf 'interface %s\n' "$interface_key" && cat "$work/kernel" "$work/file" &&
-  printf 'secrets %s %s\nconfig %s %s\nfirewall %s\n' "$3" "$5" "$1" "$file_key" "$hashes" &&
+  printf 'secrets %s %s\nconfig %s %s\nfirewall %s %s %s\n' "$3" "$5" "$1" "$file_key" "$loaded" "$state" "$saved" &&
   printf 'end %s ok %s %s\n' "$number" "$kernels" "$files"

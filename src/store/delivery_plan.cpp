@@ -230,7 +230,7 @@ void pick_reading(Tx& tx, domain::State& state, const Sealer* sealer, const Link
   std::set<std::string> keys, hashed;
   const auto add = [&](PeerConfig config) {
     if (!keys.insert(config.public_key).second) return;
-    if (!config.keeps_preshared_key) hashed.insert(config.public_key);
+    if (!config.preshared_key.empty()) hashed.insert(config.public_key);
     push.wanted.push_back(std::move(config));
   };
   for (const auto& row : rows) {
@@ -243,6 +243,7 @@ void pick_reading(Tx& tx, domain::State& state, const Sealer* sealer, const Link
   }
   for (PeerConfig& node : links.wanted()) add(std::move(node));
   push.plan.hashed_keys.assign(hashed.begin(), hashed.end());
+  push.plan.equal_listing = wireguard::equal_listing(push.wanted);
 }
 
 bool is_empty(const wireguard::PushPlan& plan) {

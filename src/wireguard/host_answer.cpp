@@ -6,10 +6,10 @@
 //   interface PUBLICKEY
 //   kernel PUBLICKEY KEEPALIVE PREFIX,... psk|none    any number of them; whether it has a preshared key
 //   file PUBLICKEY KEEPALIVE PREFIX,... psk|none      any number of them
-//   secrets KERNELHASH FILEHASH
-//   config HASH PUBLICKEY                        of the saved [Interface]; "(none)"
-//   firewall LOADEDHASH STATEHASH FILEHASH       each "-" where there is none, "?" where nft does not tell
-//   end PUSHNUMBER ok KERNELLINES FILELINES
+//   equal                                        in the place of both, where their hashes are the plan's
+//   `equal_listing` secrets KERNELHASH FILEHASH config HASH PUBLICKEY                        of the saved [Interface];
+//   "(none)" firewall LOADEDHASH STATEHASH FILEHASH       each "-" where there is none, "?" where nft does not tell end
+//   PUSHNUMBER ok KERNELLINES FILELINES
 // or, with an exit status of its own for each code,
 //   error CODE DETAIL
 //   end PUSHNUMBER CODE
@@ -38,7 +38,8 @@ bool read_peers(const std::vector<std::string_view>& lines, std::size_t& next, s
   return true;
 }
 
-Result<HostAnswer> read_success(const std::vector<std::string_view>& lines, std::int64_t push_number) {
+Result<HostAnswer> read_success(const std::vector<std::string_view>& lines, std::int64_t push_number,
+                                const std::vector<PeerConfig>& equal_to) {
   HostAnswer answer;
   answer.push_number = push_number;
   std::size_t next = 1;
@@ -48,8 +49,14 @@ Result<HostAnswer> read_success(const std::vector<std::string_view>& lines, std:
     if (!check_public_key(interface[1])) return incomplete("a short interface line");
     answer.interface_key = interface[1];
   }
-  if (!read_peers(lines, next, "kernel", answer.kernel)) return incomplete("a short kernel line");
-  if (!read_peers(lines, next, "file", answer.file)) return incomplete("a short file line");
+  if (lines.size() > next && lines[next] == "equal") {
+    for (const auto& peer : equal_to) answer.kernel.push_back(as_shown(peer));
+    answer.file = answer.kernel;
+    ++next;
+  } else {
+    if (!read_peers(lines, next, "kernel", answer.kernel)) return incomplete("a short kernel line");
+    if (!read_peers(lines, next, "file", answer.file)) return incomplete("a short file line");
+  }
   if (lines.size() != next + 4) return incomplete("lines are missing or unknown");
 
   const auto secrets = split(lines[next], ' ');
@@ -80,9 +87,10 @@ Result<HostAnswer> read_success(const std::vector<std::string_view>& lines, std:
 
 }  // namespace
 
-Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit_status, std::int64_t push_number) {
+Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit_status, std::int64_t push_number,
+                                const std::vector<PeerConfig>& equal_to) {
   if (!exit_status) return incomplete("the script's exit status did not arrive");
-  if (*exit_status == 0) return read_success(lines_of(output), push_number);
+  if (*exit_status == 0) return read_success(lines_of(output), push_number, equal_to);
   return tl::unexpected<Error>(failure_of(output, *exit_status, "end " + std::to_string(push_number)));
 }
 

@@ -30,25 +30,17 @@ class Shown {
   std::map<std::string_view, const HostPeer*> peers_;
 };
 
-// What the script hashes: a line per key that is both asked for and shown, in ascending order of the keys.
+// What the script hashes: a line per key that is to have a preshared key and is shown, in ascending order of the keys.
 std::string secrets_hash(const std::vector<const PeerConfig*>& sorted, const Shown& shown) {
   std::string text;
   text.reserve(sorted.size() * kSecretLineBytes);
   for (const auto* peer : sorted) {
-    if (peer->keeps_preshared_key || !shown.has(peer->public_key)) continue;
-    text.append(peer->public_key).append(" ");
-    text.append(is_preshared_key(peer->preshared_key) ? peer->preshared_key.reveal() : "none").append("\n");
+    if (!is_preshared_key(peer->preshared_key) || !shown.has(peer->public_key)) continue;
+    text.append(peer->public_key).append(" ").append(peer->preshared_key.reveal()).append("\n");
   }
   std::string hash = sha256_hex(text);
   wipe(text);
   return hash;
-}
-
-HostPeer as_shown(const PeerConfig& peer) {
-  HostPeer host{peer.public_key, peer.allowed_ips, peer.keepalive_seconds,
-                peer.keeps_preshared_key || is_preshared_key(peer.preshared_key)};
-  std::sort(host.allowed_ips.begin(), host.allowed_ips.end());
-  return host;
 }
 
 // Adds what is proven about each of `peers`.
@@ -66,7 +58,7 @@ void prove_peers(const std::vector<PeerConfig>& peers, const HostAnswer& answer,
     const HostPeer wanted = as_shown(*peer);
     if (!kernel.has(peer->public_key) && !file.has(peer->public_key)) {
       proven = "";
-    } else if ((secrets_equal || peer->keeps_preshared_key) && kernel.equals(wanted) && file.equals(wanted)) {
+    } else if ((secrets_equal || !is_preshared_key(peer->preshared_key)) && kernel.equals(wanted) && file.equals(wanted)) {
       proven = fingerprint(*peer);
     } else {
       proven = std::nullopt;

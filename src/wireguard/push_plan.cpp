@@ -27,7 +27,7 @@ std::size_t lines_in(std::string_view text) {
 
 std::size_t bytes_of(const PushPlan& plan) {
   std::size_t bytes = kPlanLinesBytes + (plan.removals.size() + plan.hashed_keys.size()) * kKeyLineBytes;
-  bytes += plan.interface_key.size();
+  bytes += plan.interface_key.size() + plan.equal_listing.size();
   if (plan.firewall) bytes += plan.firewall->size() + lines_in(*plan.firewall) * (kFirewallLine.size() + 1);
   for (const auto& peer : plan.peers) {
     bytes += kPeerLinesBytes + peer.preshared_key.size() + peer.endpoint.size();
@@ -71,6 +71,34 @@ std::string fingerprint(const PeerConfig& peer) {
                      : std::string("none"));
 }
 
+HostPeer as_shown(const PeerConfig& peer) {
+  HostPeer host{peer.public_key, peer.allowed_ips, peer.keepalive_seconds,
+                peer.keeps_preshared_key || is_preshared_key(peer.preshared_key)};
+  std::sort(host.allowed_ips.begin(), host.allowed_ips.end());
+  return host;
+}
+
+std::string equal_listing(const std::vector<PeerConfig>& peers) {
+  std::vector<std::string> lines;
+  lines.reserve(peers.size());
+  std::size_t bytes = 0;
+  for (const auto& peer : peers) {
+    std::string& line = lines.emplace_back(" " + peer.public_key + " ");
+    line.append(peer.keepalive_seconds == 0 ? "off" : std::to_string(peer.keepalive_seconds)).append(" ");
+    line.append(peer.allowed_ips.empty() ? "(none)" : joined(peer.allowed_ips)).append(" ");
+    line.append(as_shown(peer).has_preshared_key ? "psk" : "none").append("\n");
+    bytes += line.size();
+  }
+  std::sort(lines.begin(), lines.end());
+  const auto hash = [&](std::string_view name) {
+    std::string text;
+    text.reserve(bytes + lines.size() * name.size());
+    for (const auto& line : lines) text.append(name).append(line);
+    return sha256_hex(text);
+  };
+  return hash("kernel") + " " + hash("file");
+}
+
 // A file for `wg addconf`, in which all that is not for `wg` is a comment:
 //   #plan REMOVALS ADDS
 //   #remove KEY
@@ -78,11 +106,14 @@ std::string fingerprint(const PeerConfig& peer) {
 //   #nft LINE              of the text, as many as LINES says
 //   #key KEY               the interface's new private key
 //   [Peer] sections
-//   #hash KEY              in ascending order, each once
+//   #hash KEY              in ascending order, each once: those that are to have a preshared key
+//   #equal KERNELHASH FILEHASH    where a listing that has them is not to be spelt out
 //   #end
 Secret render_push(const PushPlan& plan) {
   std::vector<std::string_view> hashed(plan.hashed_keys.begin(), plan.hashed_keys.end());
-  for (const auto& peer : plan.peers) hashed.emplace_back(peer.public_key);
+  for (const auto& peer : plan.peers) {
+    if (is_preshared_key(peer.preshared_key)) hashed.emplace_back(peer.public_key);
+  }
   std::sort(hashed.begin(), hashed.end());
   hashed.erase(std::unique(hashed.begin(), hashed.end()), hashed.end());
 
@@ -96,6 +127,7 @@ Secret render_push(const PushPlan& plan) {
   if (!plan.interface_key.empty()) text.append("#key ").append(plan.interface_key.reveal()).append("\n");
   for (const auto& peer : plan.peers) render_peer(text, peer);
   for (const auto& key : hashed) text.append("#hash ").append(key).append("\n");
+  if (!plan.equal_listing.empty()) text.append("#equal ").append(plan.equal_listing).append("\n");
   text.append("#end\n");
   Secret secret(text);
   wipe(text);

@@ -127,7 +127,7 @@ class Deliverer {
     crash_point(kLoop, "exec.after");
     if (!ran) return tl::unexpected(ran.error());
     if (auto why = wireguard::closed_way(where.way, ran->exit_status, ran->out, ran->err)) return tl::unexpected(*why);
-    auto answer = wireguard::parse_answer(ran->out, ran->exit_status, push.push_number);
+    auto answer = wireguard::parse_answer(ran->out, ran->exit_status, push.push_number, push.wanted);
     if (!answer) return answer;
     if (!is_right_interface(push.server, answer->interface_key)) {
       return permanent("interface_key_changed", "the interface has another key than the one registered",

@@ -99,10 +99,10 @@ void BenchHost::push(const wireguard::PushPlan& plan) {
 
 void BenchHost::read(const wireguard::PushPlan& wanted) {
   wireguard::PushPlan nothing;
-  for (const auto& peer : wanted.peers) nothing.hashed_keys.push_back(peer.public_key);
+  nothing.equal_listing = wireguard::equal_listing(wanted.peers);
   const std::string command = push_command(wireguard::PushMode::reading);
   const std::string out = run(command, std::string(wireguard::render_push(nothing).reveal()));
-  const auto answer = wireguard::parse_answer(out, 0, number_);
+  const auto answer = wireguard::parse_answer(out, 0, number_, wanted.peers);
   if (!answer) throw std::runtime_error(answer.error().message);
   const auto proof = wireguard::prove_reading(wanted.peers, *answer);
   check_proof(proof, wanted.peers.size());

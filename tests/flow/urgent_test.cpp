@@ -64,6 +64,15 @@ class Urgent : public testing::Test {
         "CREATE TRIGGER proven AFTER DELETE ON removals FOR EACH ROW EXECUTE FUNCTION note('proven')");
   }
   void overtakes(std::size_t servers, std::size_t adds_each);
+  // Which server is where in its turn, for a failure's message.
+  std::string whereabouts() {
+    return installation.db().value(
+        "SELECT string_agg(format(E'%s: due %s since %s, attempts %s at %s, held %s, pushed %s times\\n', s.name, "
+        "d.due,"
+        " d.due_since, d.attempts, d.next_attempt_at, d.worker_id, (SELECT count(*) FROM happened h WHERE h.what ="
+        " 'begun' AND h.server_id = s.id)), '' ORDER BY d.due_since) || now()"
+        " FROM deliveries d JOIN servers s ON s.id = d.server_id");
+  }
   int count_in_logs(const std::string& text, const std::vector<std::string>& workers) const {
     int count = 0;
     for (const auto& worker : workers) {
@@ -102,7 +111,8 @@ void Urgent::overtakes(std::size_t servers, std::size_t adds_each) {
   auto gate = std::make_unique<HostGate>(hosts[0], "wg", "addconf*");
   installation.start_worker("w1", {}, {{"roles", "deliver"}});
   for (std::size_t round = 0; round < hosts.size(); ++round) {
-    ASSERT_TRUE(eventually([&] { return gate->holds(); })) << installation.log_of("w1");
+    ASSERT_TRUE(eventually([&] { return gate->holds(); }))
+        << round << ' ' << whereabouts() << installation.log_of("w1");
     // The leaver is behind neither gate, on the server whose turn has just been: by turns, all others would come first.
     const LabHost& elsewhere = hosts[(round + 2) % hosts.size()];
     const std::string leaver = db.value(

@@ -193,6 +193,50 @@ TEST_F(PushScript, AReadingShowsAllAndChangesNothing) {
   EXPECT_EQ(proof.at(stranger.public_key), std::nullopt);  // on the interface only
 }
 
+TEST_F(PushScript, AReadingThatFindsAllAsItShouldBeSpellsNothingOut) {
+  const auto one = peer({"10.0.0.2/32", "fd00::2/128"}, 25, true);
+  const auto two = peer({"10.0.0.3/32"});
+  const auto staged = peer({});
+  const auto adds = plan({}, {&one, &two, &staged});
+  ASSERT_TRUE(push(adds, 1));
+  PushPlan reading;
+  reading.hashed_keys = {one.public_key};
+  reading.equal_listing = wireguard::equal_listing(adds.peers);
+  std::int64_t number = 1;
+  wireguard::Proof proof;
+  const auto spelt_out = [&] {
+    const auto ran = lab_.run(command(++number, PushMode::reading), wireguard::render_push(reading).reveal());
+    const auto got = wireguard::parse_answer(ran.out, ran.status, number, adds.peers);
+    EXPECT_TRUE(got) << ran.out << ran.err;
+    if (got) proof = wireguard::prove_reading(adds.peers, *got);
+    return ran.out.find("kernel ") != std::string::npos;
+  };
+  EXPECT_FALSE(spelt_out());
+  for (const auto& each : adds.peers) EXPECT_EQ(proof.at(each.public_key), fingerprint(each));
+
+  const std::string file = read_file(lab_.config());
+  const std::string another(peer({}, 0, true).preshared_key.reveal());
+  for (const auto& [change, back, key] :
+       {std::tuple("wg set wg0 peer " + two.public_key + " persistent-keepalive 7",
+                   "wg set wg0 peer " + two.public_key + " persistent-keepalive 0", two.public_key),
+        std::tuple("sed -i s,10.0.0.3/32,10.0.0.4/32, " + lab_.config().string(), std::string("true"),
+                   two.public_key)}) {
+    ASSERT_EQ(lab_.run(change).status, 0);
+    EXPECT_TRUE(spelt_out()) << change;
+    EXPECT_EQ(proof.at(key), std::nullopt) << change;
+    ASSERT_EQ(lab_.run(back).status, 0);
+    write_file(lab_.config(), file);
+  }
+  // Another preshared key looks the same in the listing, and not in the hash of secrets.
+  ASSERT_EQ(lab_.run("echo " + another + " >/run/another && wg set wg0 peer " + one.public_key +
+                     " preshared-key /run/another")
+                .status,
+            0);
+  EXPECT_FALSE(spelt_out());
+  EXPECT_EQ(proof.at(one.public_key), std::nullopt);
+  EXPECT_EQ(proof.at(two.public_key), fingerprint(two));
+}
+
 TEST_F(PushScript, AFileEditedByHandIsReadAndMended) {
   const auto one = peer({"10.0.0.2/32", "fd00::2/128"}, 25);
   const auto two = peer({"10.0.0.3/32"});

@@ -41,7 +41,7 @@ Result<wireguard::HostAnswer> FullHost::run(const store::PlannedPush& push) {
   std::set<std::string> hashed(plan.hashed_keys.begin(), plan.hashed_keys.end());
   for (const auto& peer : plan.peers) {
     EXPECT_TRUE(touched.insert(peer.public_key).second) << "a key stands in the plan twice";
-    hashed.insert(peer.public_key);
+    if (!peer.preshared_key.empty()) hashed.insert(peer.public_key);
   }
   for (const std::string& gone : plan.removals) peers.erase(gone);
   if (plan.firewall) {

@@ -82,8 +82,8 @@ std::optional<wireguard::HostAnswer> FakeHost::run(const store::PlannedPush& pus
   if (answer.interface_key.empty()) answer.interface_key = wireguard::generate_key_pair().public_key;
   answer.push_number = push.push_number;
   std::set<std::string> hashed(push.plan.hashed_keys.begin(), push.plan.hashed_keys.end());
-  for (const auto& peer : push.plan.peers) hashed.insert(peer.public_key);
   std::set<std::string> asked = hashed;
+  for (const auto& peer : push.plan.peers) asked.insert(peer.public_key);
   asked.insert(push.plan.removals.begin(), push.plan.removals.end());
   std::string secrets;
   for (const auto& [key, peer] : peers) {

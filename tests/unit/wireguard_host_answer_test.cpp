@@ -50,6 +50,21 @@ TEST(HostAnswer, IsReadWhole) {
   EXPECT_EQ(answer->firewall_file, "");
 }
 
+TEST(HostAnswer, WhatIsEqualNeedNotBeSpeltOut) {
+  std::vector<PeerConfig> wanted;
+  wanted.push_back({kKeyB, {}, 0, Secret()});
+  wanted.push_back({kKeyA, {"fd00::2/128", "10.0.0.2/32"}, 25, Secret("AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=")});
+  const std::string equal = kHead + "equal\n" + kHashes + "end 12 ok 2 2\n";
+  const auto answer = parse_answer(equal, 0, kNumber, wanted);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(answer->kernel, (std::vector<HostPeer>{{kKeyB, {}, 0}, {kKeyA, {"10.0.0.2/32", "fd00::2/128"}, 25, true}}));
+  EXPECT_EQ(answer->file, answer->kernel);
+  // Equal to nothing that was asked, or to more than there is, is no answer.
+  EXPECT_EQ(parse_answer(equal, 0, kNumber).error().code, "host_answer_incomplete");
+  wanted.pop_back();
+  EXPECT_EQ(parse_answer(equal, 0, kNumber, wanted).error().code, "host_answer_incomplete");
+}
+
 TEST(HostAnswer, AClosedWayIsSaidWhereItIsCertain) {
   const auto closed = [](WayIn way, std::optional<int> status, const std::string& out, const std::string& err) {
     const auto why = closed_way(way, status, out, err);

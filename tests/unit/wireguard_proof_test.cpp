@@ -22,14 +22,13 @@ PeerConfig peer_b() { return {kKeyB, {"10.0.0.3/32"}, 0, Secret()}; }
 HostPeer shown_a() { return {kKeyA, {"10.0.0.2/32", "fd00::2/128"}, 25, true}; }
 HostPeer shown_b() { return {kKeyB, {"10.0.0.3/32"}, 0}; }
 std::string line_a() { return kKeyA + " " + kPreshared + "\n"; }
-std::string line_b() { return kKeyB + " none\n"; }
 
 // A host that shows A and B as planned.
 HostAnswer as_planned() {
   HostAnswer answer;
   answer.kernel = {shown_b(), shown_a()};
   answer.file = {shown_a(), shown_b()};
-  answer.kernel_secrets_hash = answer.file_secrets_hash = sha256_hex(line_a() + line_b());
+  answer.kernel_secrets_hash = answer.file_secrets_hash = sha256_hex(line_a());
   return answer;
 }
 
@@ -123,17 +122,17 @@ TEST(ProvePush, APeerThatIsNowhereIsShownAsAbsent) {
   EXPECT_EQ(proof.at(kKeyA), fingerprint(peer_a()));
 }
 
-TEST(ProvePush, OneWrongPresharedKeyLeavesAllPresentUnproven) {
-  const std::string wrong = sha256_hex(kKeyA + " " + kOtherPreshared + "\n" + line_b());
-  const std::string missing = sha256_hex(kKeyA + " none\n" + line_b());
+TEST(ProvePush, OneWrongPresharedKeyLeavesAllThatHaveOneUnproven) {
+  const std::string wrong = sha256_hex(kKeyA + " " + kOtherPreshared + "\n");
+  const std::string missing = sha256_hex(kKeyA + " none\n");
   for (const auto& hash : {wrong, missing, sha256_hex(""), std::string()}) {
     for (const bool kernel : {true, false}) {
       auto answer = as_planned();
       (kernel ? answer.kernel_secrets_hash : answer.file_secrets_hash) = hash;
       const auto proof = prove_push(plan_of_both(), answer);
       EXPECT_EQ(proof.at(kKeyA), kUnproven);
-      EXPECT_EQ(proof.at(kKeyB), kUnproven);
-      EXPECT_EQ(proof.at(kKeyC), kAbsent);  // no preshared key is part of this
+      EXPECT_EQ(proof.at(kKeyB), fingerprint(peer_b()));  // no preshared key is part of these
+      EXPECT_EQ(proof.at(kKeyC), kAbsent);
     }
   }
 }
@@ -163,10 +162,10 @@ TEST(ProveReading, WhatIsMissingDoesNotUnproveTheRest) {
   EXPECT_EQ(prove_reading(wanted_both(), answer), (Proof{{kKeyA, fingerprint(peer_a())}, {kKeyB, kUnproven}}));
 }
 
-TEST(ProveReading, OneWrongPresharedKeyLeavesAllPresentUnproven) {
+TEST(ProveReading, OneWrongPresharedKeyLeavesAllThatHaveOneUnproven) {
   auto answer = as_planned();
-  answer.file_secrets_hash = sha256_hex(kKeyA + " " + kOtherPreshared + "\n" + line_b());
-  EXPECT_EQ(prove_reading(wanted_both(), answer), (Proof{{kKeyA, kUnproven}, {kKeyB, kUnproven}}));
+  answer.file_secrets_hash = sha256_hex(kKeyA + " " + kOtherPreshared + "\n");
+  EXPECT_EQ(prove_reading(wanted_both(), answer), (Proof{{kKeyA, kUnproven}, {kKeyB, fingerprint(peer_b())}}));
 }
 
 TEST(ProveFirewall, NeedsItLoadedAndSaved) {

@@ -45,28 +45,28 @@ TEST(PushPlan, EachCaseHasItsText) {
   const auto section = [](const std::string& key, const std::string& preshared, const std::string& rest) {
     return "[Peer]\nPublicKey = " + key + "\nPresharedKey = " + preshared + "\n" + rest;
   };
-  const std::string one = "#plan 0 1\n", hash_a = "#hash " + a + "\n#end\n";
+  const std::string one = "#plan 0 1\n", end = "#end\n", hash_a = "#hash " + a + "\n" + end;
 
   PushPlan removal;
   removal.removals = {a, b};
   EXPECT_EQ(text(std::move(removal)), "#plan 2 0\n#remove " + a + "\n#remove " + b + "\n#end\n");
   // An addition and a change are one: all of the peer is said, so that nothing of what it was is left.
   EXPECT_EQ(of_peer({a, {"10.0.0.2/32"}, 0, Secret(), {}}),
-            one + section(a, zero, "AllowedIPs = 10.0.0.2/32\nPersistentKeepalive = off\n") + hash_a);
+            one + section(a, zero, "AllowedIPs = 10.0.0.2/32\nPersistentKeepalive = off\n") + end);
   EXPECT_EQ(of_peer({a, {"10.0.0.2/32"}, 0, Secret(kPreshared), {}}),
             one + section(a, psk, "AllowedIPs = 10.0.0.2/32\nPersistentKeepalive = off\n") + hash_a);
   EXPECT_EQ(of_peer({a, {"10.0.0.2/32"}, 25, Secret(), {}}),
-            one + section(a, zero, "AllowedIPs = 10.0.0.2/32\nPersistentKeepalive = 25\n") + hash_a);
+            one + section(a, zero, "AllowedIPs = 10.0.0.2/32\nPersistentKeepalive = 25\n") + end);
   EXPECT_EQ(of_peer({a, {"10.0.0.2/32"}, 0, Secret(), "192.0.2.1:51820"}),
             one +
                 section(a, zero, "AllowedIPs = 10.0.0.2/32\nPersistentKeepalive = off\nEndpoint = 192.0.2.1:51820\n") +
-                hash_a);
+                end);
   PushPlan staged;  // the new key of a peer stands beside the old one, without addresses
   staged.peers.push_back({a, {"10.0.0.2/32"}, 0, Secret(), {}});
   staged.peers.push_back({b, {}, 0, Secret(), {}});
-  EXPECT_EQ(text(std::move(staged)),
-            "#plan 0 2\n" + section(a, zero, "AllowedIPs = 10.0.0.2/32\nPersistentKeepalive = off\n") +
-                section(b, zero, "PersistentKeepalive = off\n") + "#hash " + b + "\n" + hash_a);
+  EXPECT_EQ(text(std::move(staged)), "#plan 0 2\n" +
+                                         section(a, zero, "AllowedIPs = 10.0.0.2/32\nPersistentKeepalive = off\n") +
+                                         section(b, zero, "PersistentKeepalive = off\n") + end);
   PushPlan firewall;
   firewall.firewall = "table inet x {\n}\n";
   EXPECT_EQ(text(std::move(firewall)), "#plan 0 0\n#firewall 2\n#nft table inet x {\n#nft }\n#end\n");
@@ -98,9 +98,16 @@ TEST(PushPlan, SaysThatAFirewallIsToBeGone) {
   EXPECT_EQ(render_push(plan).reveal(), "#plan 0 0\n#firewall 0\n#end\n");
 }
 
-TEST(PushPlan, AReadingOnlyNamesTheKeysToHash) {
+TEST(PushPlan, AReadingOnlyNamesTheKeysToHashAndWhatNeedNotBeSpeltOut) {
   PushPlan plan;
   plan.hashed_keys = {kKeyA, kKeyB, kKeyA};
+  std::vector<PeerConfig> wanted;
+  wanted.push_back({kKeyB, {}, 0, Secret()});
+  wanted.push_back({kKeyA, {"fd00::2/128", "10.0.0.2/32"}, 25, Secret(kPreshared)});
+  plan.equal_listing = equal_listing(wanted);
+  const std::string a = std::string(" ") + kKeyA + " 25 10.0.0.2/32,fd00::2/128 psk\n";
+  const std::string b = std::string(" ") + kKeyB + " off (none) none\n";
+  EXPECT_EQ(plan.equal_listing, sha256_hex("kernel" + b + "kernel" + a) + " " + sha256_hex("file" + b + "file" + a));
   EXPECT_EQ(render_push(plan).reveal(), golden("reading_plan.txt"));
 }
 

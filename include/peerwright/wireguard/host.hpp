@@ -59,8 +59,11 @@ struct PushPlan {
   std::vector<std::string> removals;  // public keys
   std::vector<PeerConfig> peers;      // to be added or changed
   // Keys whose preshared keys the answer's hashes cover, besides those of `peers`: for a reading, all that are wanted
-  // there; empty for a push.
+  // there with one; empty for a push. Of a key without one it is enough that the answer says so.
   std::vector<std::string> hashed_keys;
+  // For a reading, equal_listing() of all that is wanted there: a host that shows just this need not spell it out, and
+  // parse_answer has to be given the same. Empty: it is spelt out in any case.
+  std::string equal_listing{};
   // These two are for a push; a reading changes neither. A push whose firewall is refused has done its removals
   // and saved them, and no more.
   // The table that is to be loaded and saved (render_firewall); "": it is to be gone; nullopt: left as it is.
@@ -74,6 +77,10 @@ struct PushPlan {
 // and prefixes have been checked; no key stands in it twice, and no prefix.
 Secret render_push(const PushPlan& plan);
 
+// The hashes of what an interface and its saved file show that have `peers` and nobody else, each key once: "KERNELHASH
+// FILEHASH", SHA-256 over the lines of an answer.
+std::string equal_listing(const std::vector<PeerConfig>& peers);
+
 // A peer as the host shows it. A saved file may also hold what is no value: such a prefix stays as it is, such a
 // keepalive is kUnreadableKeepalive, and a key may stand in it twice; none of them equals anything wanted.
 inline constexpr int kUnreadableKeepalive = -1;
@@ -85,6 +92,9 @@ struct HostPeer {
   bool operator==(const HostPeer&) const = default;
 };
 
+// How the host is to show a peer.
+HostPeer as_shown(const PeerConfig& peer);
+
 // What a fingerprint says beside the preshared key: a fingerprint begins with it, and goes on with " psk=".
 std::string open_state(const HostPeer& peer);
 
@@ -94,8 +104,8 @@ struct HostAnswer {
   std::int64_t push_number = 0;
   std::vector<HostPeer> kernel;  // of the keys that the plan touched, or, in a reading, of all
   std::vector<HostPeer> file;    // the same, out of the saved file
-  // SHA-256 over a line "PUBLICKEY PRESHAREDKEY" ("none" without one) for each key that the plan asks it for and that
-  // kernel, or file, has, in ascending order.
+  // SHA-256 over a line "PUBLICKEY PRESHAREDKEY" ("none" without one) for each key that the plan asks it for, which is
+  // each that is to have one, and that kernel, or file, has, in ascending order.
   std::string kernel_secrets_hash;
   std::string file_secrets_hash;
   std::string file_hash;           // SHA-256 of the saved file
@@ -116,7 +126,9 @@ struct HostAnswer {
 //   `host_command_refused` (never),
 //   `host_busy`, `host_storage_failed`, `host_timeout` (later)
 //   `own_way_cut` (never)             the removal of the key that the message ends with would cut the worker off
-Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit_status, std::int64_t push_number);
+// `equal_to` is what the plan's `equal_listing` was made of; the answer then shows it where the host says that it does.
+Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit_status, std::int64_t push_number,
+                                const std::vector<PeerConfig>& equal_to = {});
 
 // Why a command did not come as far as the dispatcher that a way other than shell leads to, where that is certain;
 // nothing was run on the host then. nullopt: the answer speaks for itself. Errors, all `never`: `host_script_outdated`
@@ -127,7 +139,7 @@ std::optional<Error> closed_way(WayIn way, std::optional<int> exit_status, std::
 // What an answer proves about each key of the plan (and, in a reading, about each of `wanted` and each key on the
 // host): the fingerprint that kernel and saved file both show, "" where both show nothing, or nullopt where they differ
 // from each other or hold something that no fingerprint of the plan explains. One wrong preshared key leaves all peers
-// unproven, for the host tells only a hash over all of them.
+// that have one unproven, for the host tells only a hash over all of them.
 using Proof = std::map<std::string, std::optional<std::string>, std::less<>>;
 Proof prove_push(const PushPlan& plan, const HostAnswer& answer);
 Proof prove_reading(const std::vector<PeerConfig>& wanted, const HostAnswer& answer);

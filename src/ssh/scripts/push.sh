@@ -124,7 +124,7 @@ cat >"$work/plan" || fail host_storage_failed "no space for the plan"
 shaped=$config
 [ -f "$config" ] || shaped=/dev/null
 awk '
-  part != 2 { if (NR == 1) head = $0; if (/^#[fk]/) rarer = 1; last = $0; next }
+  part != 2 { if (NR == 1) head = $0; if (/^#[fke]/ && !/^#end/) rarer = 1; last = $0; next }
   /^[ \t]*\[/ { if (tolower($0) ~ /\[[ \t]*interface/) { found++; if (peers) late = 1 } else peers++ }
   !peers && tolower($0) ~ /^[ \t]*privatekey[ \t]*=/ { keyed = 1 }
   END {
@@ -137,10 +137,11 @@ read -r ended removals adds rarer shape keyed <"$work/words" || fail host_storag
 [ "$adds" != none ] || fail plan_incomplete "no first line"
 
 # The firewall's text, "" where the plan leaves it as it is, and the interface's new key.
-table=peerwright_$interface firewall_lines='' new_key=''
+table=peerwright_$interface firewall_lines='' new_key='' equal=''
 case $interface in *[+=]*) table=peerwright_$(printf %s "$interface" | sed 's,+,/p,g; s,=,/e,g') ;; esac
 if [ "$rarer" = 1 ]; then
   firewall_lines=$(sed -n 's/^#firewall //p' "$work/plan")
+  equal=$(sed -n 's/^#equal //p' "$work/plan")
   sed -n 's/^#nft //p' "$work/plan" >"$work/nft"
   sed -n 's/^#key //p' "$work/plan" >"$work/key"
   [ "$(wc -l <"$work/nft")" -eq "${firewall_lines:-0}" ] || fail host_storage_failed "no space for the firewall"
@@ -447,9 +448,10 @@ if [ "$mode" = push ] && [ -n "$firewall_lines" ] && [ "$loaded" = '?' ]; then
   nft_failed list
   fail "$refused" "$refused_detail"
 fi
-# shellcheck disable=SC2046 # six words: three times a hash and a name
-set -- $(sha256sum "$config" "$work/kernel_secrets" "$work/file_secrets")
-[ $# -eq 6 ] || fail host_storage_failed "cannot read $work"
-printf 'interface %s\n' "$interface_key" && cat "$work/kernel" "$work/file" &&
+# shellcheck disable=SC2046 # ten words: five times a hash and a name
+set -- $(sha256sum "$config" "$work/kernel_secrets" "$work/file_secrets" "$work/kernel" "$work/file")
+[ $# -eq 10 ] || fail host_storage_failed "cannot read $work"
+printf 'interface %s\n' "$interface_key" &&
+  if [ "$equal" = "$7 $9" ]; then echo equal; else cat "$work/kernel" "$work/file"; fi &&
   printf 'secrets %s %s\nconfig %s %s\nfirewall %s %s %s\n' "$3" "$5" "$1" "$file_key" "$loaded" "$state" "$saved" &&
   printf 'end %s ok %s %s\n' "$number" "$kernels" "$files"

@@ -55,7 +55,7 @@ constexpr Setting kSettings[] = {
 
     {"intake.batch_messages", "500", "At most so many messages make one transaction.",
      [](Config& c) -> int& { return c.intake.batch_messages; }, 1, 5'000, "messages", kLive},
-    {"intake.batch_wait_ms", "5", "How long a batch waits to fill.",
+    {"intake.batch_wait_ms", "1", "How long a batch waits to fill.",
      [](Config& c) -> int& { return c.intake.batch_wait_ms; }, 0, 1'000, "ms", kLive},
     {"intake.mark_ms", "500",
      "How often the brokers are asked for the partitions' ends: timers wait until intake passed "

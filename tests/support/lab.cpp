@@ -1,6 +1,9 @@
 #include "support/lab.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -93,14 +96,25 @@ LabHost::Peers LabHost::file_peers(const std::string& interface) const {
   return peers;
 }
 
+namespace {
+// Of an interface that goes, wireguard-go takes the socket away only as it ends, and that of the next one with it if
+// that is quicker.
+std::string remove_interface(const std::string& name) {
+  const std::string socket = "/var/run/wireguard/" + name + ".sock";
+  return "ip link del " + name + " 2>/dev/null; for turn in $(seq 200); do [ -e " + socket +
+         " ] || break; sleep 0.05; done; rm -f " + socket + "; ";
+}
+}  // namespace
+
 LabInterface::LabInterface(const LabHost& host, int number) : host_(host), name_("wg" + std::to_string(number)) {
-  host_.sh("set -e; cd /etc/wireguard; umask 077; rm -f " + name_ +
+  // A test that was killed left its own behind.
+  host_.sh(remove_interface(name_) + "set -e; cd /etc/wireguard; umask 077; rm -f " + name_ +
            ".conf*; printf '[Interface]\\nPrivateKey = %s\\n' $(wg genkey) >" + name_ +
            ".conf; LOG_LEVEL=error wireguard-go " + name_ + " >/dev/null 2>&1 </dev/null; wg setconf " + name_ + " " +
            name_ + ".conf; ip link set " + name_ + " up");
 }
 
-LabInterface::~LabInterface() { host_.sh("ip link del " + name_ + "; rm -f /etc/wireguard/" + name_ + ".conf*"); }
+LabInterface::~LabInterface() { host_.sh(remove_interface(name_) + "rm -f /etc/wireguard/" + name_ + ".conf*"); }
 
 HostShim::HostShim(const LabHost& host, std::string command, const std::string& script)
     : host_(host), command_(std::move(command)) {
@@ -111,22 +125,31 @@ HostShim::HostShim(const LabHost& host, std::string command, const std::string& 
 
 HostShim::~HostShim() { host_.sh("rm -f " + std::string(kShims) + command_); }
 
+namespace {
+// Each gate has a place of its own, so that whoever comes late to one that is gone finds it open.
+std::string gate_place(const std::string& command) {
+  static std::atomic<int> gates = 0;
+  return "/run/gate." + command + "." + std::to_string(getpid()) + "." + std::to_string(++gates);
+}
+}  // namespace
+
 HostGate::HostGate(const LabHost& host, const std::string& command, const std::string& pattern)
     : host_(host),
-      place_("/run/gate." + command),
-      shim_(host, command,
-            "case $* in " + pattern + ") if mkdir " + place_ + " 2>/dev/null; then\n  while [ ! -e " + place_ +
-                "/open ]; do sleep 0.02; done\n  $real \"$@\"; status=$?; : >" + place_ +
-                "/passed; exit $status\nfi ;; esac") {}
+      place_(gate_place(command)),
+      shim_(std::make_unique<HostShim>(host, command,
+                                       "case $* in " + pattern + ") if mkdir " + place_ + " 2>/dev/null; then\n  : >" +
+                                           place_ + "/held\n  while [ ! -e " + place_ +
+                                           "/open ]; do sleep 0.02; done\n  $real \"$@\"; status=$?; : >" + place_ +
+                                           "/passed; exit $status\nfi ;; esac")) {}
 
 HostGate::~HostGate() {
-  if (!holds()) return;
+  shim_.reset();
+  const bool held = holds();
   open();
-  (void)eventually([this] { return passed(); });
-  host_.sh("rm -rf " + place_);
+  if (held) (void)eventually([this] { return passed(); });
 }
 
-bool HostGate::holds() const { return host_.sh("test ! -d " + place_ + " || echo yes") == "yes\n"; }
+bool HostGate::holds() const { return host_.sh("test ! -e " + place_ + "/held || echo yes") == "yes\n"; }
 void HostGate::open() { host_.sh("mkdir -p " + place_ + " && : >" + place_ + "/open"); }
 bool HostGate::passed() const { return host_.sh("test ! -e " + place_ + "/passed || echo yes") == "yes\n"; }
 

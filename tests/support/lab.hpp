@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -84,7 +85,7 @@ class HostGate {
  private:
   const LabHost& host_;
   std::string place_;
-  HostShim shim_;
+  std::unique_ptr<HostShim> shim_;
 };
 
 // A machine of its own with a tunnel from a wg-quick style configuration (tools/lab client); gone with the object.

@@ -136,9 +136,9 @@ TEST_F(Doubt, AConnectionThatIsCutOnALongWayIsNeverTakenForProof) {
   proxy.delay(std::chrono::milliseconds(20));
   begin();
   expect_host_as_wanted();
-  walk(CuttingProxy::Cut::within, false, "country");
+  walk(CuttingProxy::Cut::within, false, "country", 2);
   proxy.delay(std::chrono::milliseconds(100));
-  walk(CuttingProxy::Cut::before, false, "continent", 2);
+  walk(CuttingProxy::Cut::before, false, "continent", 3);
 }
 
 struct Fault {

@@ -194,7 +194,8 @@ keep_config() {
     take_file "$config.before"; }
 }
 config_put() {
-  keep_config && wanted_config | put_file "$config" 600 && wanted_config | cmp -s - "$config.new" && take_file "$config"
+  keep_config && wanted_config | put_file "$config" 600 && wanted_config | cmp -s - "$config.new" &&
+    take_file "$config"
 }
 
 is_directory() { [ -d "$1" ]; }

@@ -42,7 +42,8 @@ int Command::received(std::string_view bytes, bool is_stderr) {
   return static_cast<int>(bytes.size());
 }
 
-void Command::listen() {
+bool Command::listen() {
+  if (listens_) return true;
   callbacks_.userdata = this;
   callbacks_.channel_data_function = [](ssh_session, ssh_channel, void* data, uint32_t size, int is_stderr,
                                         void* self) {
@@ -55,13 +56,23 @@ void Command::listen() {
     static_cast<Command*>(self)->closed_ = true;
   };
   ssh_callbacks_init(&callbacks_);
+  listens_ = ssh_set_channel_callbacks(channel_.get(), &callbacks_) == SSH_OK;
+  return listens_;
+}
+
+// The first call sends the request, the following ones look for its answer: SSH_AGAIN until it is there.
+int Command::ask() {
+  if (channel_ == nullptr || !listen()) return SSH_ERROR;
+  return ssh_channel_open_session(channel_.get());
+}
+
+void Command::ask_ahead() {
+  (void)ask();
+  (void)link_.turn(Deadline(std::chrono::milliseconds(0)));  // out of our buffers, and through a tunnel
 }
 
 Result<void> Command::open(const Deadline& deadline) {
-  if (channel_ == nullptr) return failed(libssh_says());
-  listen();
-  if (ssh_set_channel_callbacks(channel_.get(), &callbacks_) != SSH_OK) return failed(libssh_says());
-  const int code = link_.settle(deadline, SSH_AGAIN, [this] { return ssh_channel_open_session(channel_.get()); });
+  const int code = link_.settle(deadline, SSH_AGAIN, [this] { return ask(); });
   if (code == SSH_AGAIN) return failed("no answer in time");
   if (code != SSH_OK) return failed(libssh_says());
   return {};
@@ -100,14 +111,12 @@ Result<void> Command::converse(std::string_view input, const Deadline& deadline)
   }
 }
 
-Result<ExecResult> Command::run(const std::string& command, std::string_view input, std::chrono::milliseconds budget) {
+Result<ExecResult> Command::run(const std::string& command, std::string_view input, const Deadline& deadline) {
   // It would be cut there, and half a command is another command.
   if (command.find('\0') != std::string::npos) return failed("it holds a zero byte");
-  const Deadline deadline(budget);
-  return open(deadline)
-      .and_then([&] { return start(command, deadline); })
-      .and_then([&] { return converse(input, deadline); })
-      .map([&] { return std::move(result_); });
+  return start(command, deadline).and_then([&] { return converse(input, deadline); }).map([&] {
+    return std::move(result_);
+  });
 }
 
 }  // namespace peerwright::ssh

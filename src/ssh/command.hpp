@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -10,7 +9,7 @@
 
 namespace peerwright::ssh {
 
-// One command on a channel of its own. After an error the session must not be used again.
+// One command on a channel of its own. After an error of run() the session must not be used again.
 class Command {
  public:
   // `link` outlives this object; `host` is for messages.
@@ -19,15 +18,20 @@ class Command {
   Command(const Command&) = delete;
   Command& operator=(const Command&) = delete;
 
-  // As Session::exec. Call once.
-  Result<ExecResult> run(const std::string& command, std::string_view input, std::chrono::milliseconds budget);
+  // Sends the request for the channel and does not wait for the answer, which open() takes.
+  void ask_ahead();
+  // Until the channel stands. An error is `ssh_channel_failed`; where the connection stands yet, another one may be
+  // tried.
+  Result<void> open(const Deadline& deadline);
+  // As Session::exec, on a channel that was opened. Call once.
+  Result<ExecResult> run(const std::string& command, std::string_view input, const Deadline& deadline);
 
  private:
-  Result<void> open(const Deadline& deadline);
+  int ask();
   Result<void> start(const std::string& command, const Deadline& deadline);
   Result<void> converse(std::string_view input, const Deadline& deadline);
   bool feed(std::string_view input);
-  void listen();
+  bool listen();
 
   [[nodiscard]] std::string libssh_says() const;
   [[nodiscard]] tl::unexpected<Error> failed(const std::string& why) const;
@@ -41,6 +45,7 @@ class Command {
   ssh_channel_callbacks_struct callbacks_{};
   ExecResult result_;
   std::size_t fed_ = 0;  // bytes of the input that libssh took
+  bool listens_ = false;
   bool input_ended_ = false;
   bool flooded_ = false;  // more output than may be kept
   bool closed_ = false;   // by the host: it has said all that it will say

@@ -110,16 +110,23 @@ class LibsshSession final : public Session {
  public:
   LibsshSession(std::unique_ptr<Link> link, std::string host) : link_(std::move(link)), host_(std::move(host)) {}
 
-  Result<ExecResult> exec(std::string_view command, std::string_view input,
-                          std::chrono::milliseconds deadline) override {
+  Result<ExecResult> exec(std::string_view command, std::string_view input, milliseconds budget) override {
     if (broken()) {
       broken_ = true;
       return transient("ssh_channel_failed", "the connection to " + host_ + " has ended",
                        "nothing was run; a new connection is made at the next attempt");
     }
-    Result<ExecResult> result = Command(*link_, host_).run(std::string(command), input, deadline);
+    const Deadline deadline(budget);
+    Result<ExecResult> result =
+        open(deadline).and_then([&](auto channel) { return channel->run(std::string(command), input, deadline); });
     broken_ = !result.has_value();
     return result;
+  }
+
+  void open_ahead() override {
+    if (broken_ || refuses_ahead_ || ahead_ != nullptr) return;
+    ahead_ = std::make_unique<Command>(*link_, host_);
+    ahead_->ask_ahead();
   }
 
   [[nodiscard]] bool broken() const override {
@@ -127,8 +134,21 @@ class LibsshSession final : public Session {
   }
 
  private:
+  // The channel that was asked for ahead; where there is none, or the host refused or closed it, another one.
+  Result<std::unique_ptr<Command>> open(const Deadline& deadline) {
+    if (auto ahead = std::move(ahead_)) {
+      (void)link_->turn(Deadline(milliseconds(0)));  // its end may have come meanwhile
+      if (ahead->open(deadline)) return ahead;
+      refuses_ahead_ = true;
+    }
+    auto channel = std::make_unique<Command>(*link_, host_);
+    return channel->open(deadline).map([&] { return std::move(channel); });
+  }
+
   std::unique_ptr<Link> link_;
   std::string host_;
+  std::unique_ptr<Command> ahead_;  // for the next command
+  bool refuses_ahead_ = false;      // it would complain in its log each time
   bool broken_ = false;
 };
 

@@ -1,34 +1,9 @@
 #include "sessions.hpp"
 
-#include <algorithm>
-
 namespace peerwright::worker {
-namespace {
-
-std::string login_of(const std::string& user, const std::string& host, int port, const std::string& host_key) {
-  return user + '@' + host + ':' + std::to_string(port) + ' ' + host_key;
-}
-
-std::string text_of(const ssh::Target& target) {
-  std::string text = login_of(target.user, target.host, target.port, target.host_key);
-  if (const auto& jump = target.jump) {
-    text += " by way of " + login_of(jump->user, jump->host, jump->port, jump->host_key);
-  }
-  return text;
-}
-
-}  // namespace
 
 Result<Sessions::Taken> Sessions::take(const domain::Server& server) {
-  std::unique_ptr<ssh::Session> elsewhere;  // closed without the lock
-  {
-    const std::lock_guard lock(mutex_);
-    if (auto found = open_.extract(server.id); !found.empty()) {
-      Open& open = found.mapped();
-      if (open.target == text_of(ssh::target_of(server))) return Taken{std::move(open.session), true};
-      elsewhere = std::move(open.session);
-    }
-  }
+  if (auto kept = kept_.take(server.id, ssh::target_of(server))) return Taken{std::move(kept), true};
   return connect(server);
 }
 
@@ -47,16 +22,7 @@ Result<Sessions::Taken> Sessions::connect(const domain::Server& server) {
 }
 
 void Sessions::put_back(const domain::Server& server, std::unique_ptr<ssh::Session> session) {
-  if (session->broken()) return;
-  std::unique_ptr<ssh::Session> unused;  // closed without the lock
-  const std::lock_guard lock(mutex_);
-  if (open_.size() >= kMaxOpen && !open_.contains(server.id)) {
-    const auto oldest = std::min_element(
-        open_.begin(), open_.end(), [](const auto& a, const auto& b) { return a.second.put_back < b.second.put_back; });
-    unused = std::move(oldest->second.session);
-    open_.erase(oldest);
-  }
-  open_[server.id] = {text_of(ssh::target_of(server)), std::move(session), ++put_back_};
+  kept_.put_back(server.id, ssh::target_of(server), std::move(session));
 }
 
 wireguard::HostInterface interface_of(const domain::Server& server, const std::string& installation_id) {

@@ -1,18 +1,15 @@
 #pragma once
 
-#include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
 
 #include "context.hpp"
 #include "peerwright/domain/model.hpp"
-#include "peerwright/ssh/session.hpp"
+#include "peerwright/ssh/kept_sessions.hpp"
 #include "peerwright/wireguard/host.hpp"
 
 namespace peerwright::worker {
 
-// Open sessions to hosts, kept for the next push. Safe from every thread; a session that was taken out belongs to the
+// Open sessions to hosts, made where none is kept. Safe from every thread; a session that was taken out belongs to the
 // taker alone until it is put back.
 class Sessions {
  public:
@@ -25,20 +22,12 @@ class Sessions {
   // The open session to the server as it is registered now, or a new one.
   Result<Taken> take(const domain::Server& server);
   Result<Taken> connect(const domain::Server& server);
-  // Where too many are open, the one that was not used for the longest time is closed.
+  // For the next push.
   void put_back(const domain::Server& server, std::unique_ptr<ssh::Session> session);
 
  private:
-  static constexpr std::size_t kMaxOpen = 500;
-  struct Open {
-    std::string target;  // to whom it leads; another one now: closed
-    std::unique_ptr<ssh::Session> session;
-    std::uint64_t put_back = 0;  // in the order of being put back
-  };
   Context& context_;
-  std::mutex mutex_;
-  std::map<domain::Id, Open> open_;
-  std::uint64_t put_back_ = 0;
+  ssh::KeptSessions kept_;
 };
 
 // Where the scripts run, and how they get there. `installation_id` and the key are of pushes only.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "context.hpp"
+#include "descriptors.hpp"
 #include "peerwright/admin/server.hpp"
 #include "peerwright/base/log.hpp"
 #include "peerwright/store/workers.hpp"
@@ -151,6 +152,9 @@ void run_loops(Context& context, LiveConfig& live, std::atomic<bool>& reload_ask
 
 Result<void> run(const ConfigInput& input, const Config& config, const std::atomic<bool>& stop,
                  std::atomic<bool>& reload_asked) {
+  if (auto enough = provide_descriptors(most_descriptors(config)); !enough) {
+    log::warn("not all sessions could be kept", enough.error());
+  }
   LiveConfig live(input, config);
   auto secrets = read_secrets(config);
   if (!secrets) return tl::unexpected(secrets.error());

@@ -82,6 +82,7 @@ void measure_sessions() {
       sessions.push_back(connect(labs[static_cast<std::size_t>(i % kSshds)]));
       const auto ran = sessions.back()->exec("true", "", std::chrono::seconds(30));
       if (!ran || ran->exit_status != 0) throw std::runtime_error("a session is of no use");
+      sessions.back()->open_ahead();  // as it is kept
     }
   };
   open(kSshds);  // what the first ones cost is not theirs

@@ -37,33 +37,6 @@ class Delivery : public testing::Test {
                                           {"deliver.retry_max_ms", "200"}}}};
 };
 
-// A push on a session that stands: the channel is opened, the command is sent, and its input, and the answer comes.
-TEST_F(Delivery, APushTakesThreeRoundTripsOnAnOpenSession) {
-  CuttingProxy proxy(host.address(), 22);
-  installation.start_worker("w1", {}, {{"roles", "intake, deliver, sweep, publish"}});
-  installation.establish({network_set("net"), register_at("fra1", host, proxy.port())});
-  installation.publish(provision("P1", "fra1"));
-  ASSERT_TRUE(installation.wait_settled()) << installation.log_of("w1");
-  proxy.record(std::chrono::milliseconds(20));
-  installation.publish(provision("P2", "fra1"));
-  ASSERT_TRUE(installation.wait_settled()) << installation.log_of("w1");
-  // The host waits for what we open, ask and tell; what is smaller (room for more of its answer, the channel's end)
-  // only acknowledges, and holds nothing up.
-  constexpr std::int64_t kAcknowledgementBytes = 40;
-  std::string trace;
-  int round_trips = 0;
-  const auto recorded = proxy.recorded();
-  for (const auto& moved : recorded) {
-    const bool told = moved.direction == CuttingProxy::Direction::to_host;
-    const bool is_answered = &moved != &recorded.back();
-    round_trips += told && is_answered && moved.bytes > kAcknowledgementBytes ? 1 : 0;
-    trace += (told ? "  -> " : "  <- ") + std::to_string(moved.bytes) + " bytes\n";
-  }
-  EXPECT_GE(round_trips, 1) << trace;
-  EXPECT_LE(round_trips, 3) << trace;
-  expect_as_wanted(host, "fra1");
-}
-
 // Its push is through on the host, but what it says cannot be stored: meanwhile another takes over, and something newer
 // is proven.
 TEST_F(Delivery, AWorkerThatIsCutOffFromPostgresLosesItsServersAndStoresNothing) {

@@ -62,8 +62,8 @@ class Doubt : public testing::Test {
   std::string of_delivery(const std::string& column) {
     return installation.db().value("SELECT " + column + " FROM deliveries");
   }
-  // Cuts the next push at every portion in turn, until one comes through whole.
-  void walk(CuttingProxy::Cut cut, bool anew, const std::string& name);
+  // Cuts the next push at every portion in turn, or at every `step`-th, until one comes through whole.
+  void walk(CuttingProxy::Cut cut, bool anew, const std::string& name, int step = 1);
 
   LabHost host{1};
   CuttingProxy proxy{host.address(), 22};
@@ -96,9 +96,9 @@ TEST_F(Doubt, AConnectionCutAnywhereInAPushLeavesTheHostAsTheDatabaseWantsIt) {
   EXPECT_GT(cuts, kCuts / 4) << "the proxy hardly ever cut: the test shows nothing";
 }
 
-void Doubt::walk(CuttingProxy::Cut cut, bool anew, const std::string& name) {
+void Doubt::walk(CuttingProxy::Cut cut, bool anew, const std::string& name, int step) {
   constexpr int kFewest = 6, kMost = 100;  // portions of a push: less shows that nothing was walked
-  for (int portion = 0; portion < kMost; ++portion) {
+  for (int round = 0, portion = 0; portion < kMost; ++round, portion = round * step) {
     SCOPED_TRACE(name + ", portion " + std::to_string(portion));
     if (anew) {
       proxy.shut();  // the session that was kept ends
@@ -107,8 +107,8 @@ void Doubt::walk(CuttingProxy::Cut cut, bool anew, const std::string& name) {
     }
     const std::string attempts = of_delivery("attempts");
     proxy.cut_at_portion(portion, cut);
-    const std::string peer = name + std::to_string(portion / 2);
-    portion % 2 == 0 ? (void)provision(peer) : suspend(peer);
+    const std::string peer = name + std::to_string(round / 2);
+    round % 2 == 0 ? (void)provision(peer) : suspend(peer);
     ASSERT_TRUE(eventually([&] { return proxy.has_cut_portion() || installation.settled(); }));
     if (!proxy.has_cut_portion()) {
       EXPECT_GT(portion, kFewest);
@@ -130,6 +130,15 @@ TEST_F(Doubt, AConnectionCutAtEveryPortionOfAPushIsNeverTakenForProof) {
   walk(CuttingProxy::Cut::before, false, "before");
   walk(CuttingProxy::Cut::within, false, "within");
   walk(CuttingProxy::Cut::before, true, "anew");
+}
+
+TEST_F(Doubt, AConnectionThatIsCutOnALongWayIsNeverTakenForProof) {
+  proxy.delay(std::chrono::milliseconds(20));
+  begin();
+  expect_host_as_wanted();
+  walk(CuttingProxy::Cut::within, false, "country", 2);
+  proxy.delay(std::chrono::milliseconds(100));
+  walk(CuttingProxy::Cut::before, false, "continent", 3);
 }
 
 struct Fault {

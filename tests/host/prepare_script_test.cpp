@@ -190,6 +190,51 @@ TEST_F(PrepareScript, ARunningInterfaceIsChangedInPlaceAndItsPeersNotAtAll) {
   EXPECT_THAT(in_state(run(what), "did"), IsEmpty());
 }
 
+TEST_F(PrepareScript, AConfigurationThatItChangesIsKeptAsItStood) {
+  const std::string kept = config() + ".before", first = read_file(lab_.config());
+  ASSERT_NE(first, "");
+  EXPECT_THAT(in_state(run(plan(), PrepareMode::look), "would"), Contains(HasSubstr("write " + config())));
+  EXPECT_EQ(read_file(kept), "") << "to look changes nothing";
+  ASSERT_TRUE(run(plan()));
+  const std::string second = read_file(lab_.config());
+  ASSERT_NE(second, first);
+  EXPECT_EQ(read_file(kept), first);
+  EXPECT_EQ(out_of("stat -c '%a %U' " + kept), "600 root\n");
+  EXPECT_THAT(in_state(run(plan()), "did"), IsEmpty());
+  EXPECT_EQ(read_file(kept), first) << "nothing was changed";
+  auto other = plan();
+  other.listen_port = 51999;
+  ASSERT_TRUE(run(other));
+  EXPECT_EQ(read_file(kept), second);
+
+  sh("rm " + config() + " " + kept);  // nothing to keep
+  ASSERT_TRUE(run(plan()));
+  EXPECT_EQ(read_file(kept), "");
+}
+
+TEST_F(PrepareScript, WhateverFailsTheConfigurationIsTheOldOneOrTheNewOne) {
+  const std::string before = read_file(lab_.config());
+  const std::string into = "case $(readlink /proc/$$/fd/1) in *";  // what cat is to write
+  const std::pair<const char*, std::string> faults[] = {
+      {"cat", into + "/wg0.conf.before.new) head -c 20 ;; *) exec /usr/bin/cat \"$@\" ;; esac\n"},
+      {"cat", into + "/wg0.conf.new) head -c 20 ;; *) exec /usr/bin/cat \"$@\" ;; esac\n"},
+      {"sync", "exit 1\n"},
+      {"mv", "case $* in */wg0.conf.before) exit 1 ;; esac\nexec /usr/bin/mv \"$@\"\n"},
+      {"mv", "case $* in */wg0.conf) exit 1 ;; esac\nexec /usr/bin/mv \"$@\"\n"},
+      {"mv", "case $* in */wg0.conf) kill -9 $PPID ;; esac\nexec sleep 1\n"}};
+  for (const auto& [tool, script] : faults) {
+    SCOPED_TRACE(script);
+    lab_.add_shim(tool, script);
+    EXPECT_NE(lab_.run(command(PrepareMode::prepare), wireguard::render_prepare(plan())->reveal()).status, 0);
+    EXPECT_EQ(read_file(lab_.config()), before);
+    lab_.remove_shims();
+  }
+  ASSERT_TRUE(run(plan()));
+  EXPECT_NE(read_file(lab_.config()), before);
+  EXPECT_EQ(read_file(config() + ".before"), before);
+  EXPECT_EQ(out_of("ls " + lab_.config().parent_path().string() + " | grep new"), "") << "a half-written file stays";
+}
+
 TEST_F(PrepareScript, KeepsTheKeyOfTheHostAndRefusesAnother) {
   const auto pair = wireguard::generate_key_pair();
   const std::string before = state();

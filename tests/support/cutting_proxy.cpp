@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 
@@ -65,10 +66,9 @@ void CuttingProxy::cut_at_portion(int portion, Cut cut) {
   portions_left_ = portion;
 }
 
-void CuttingProxy::record(std::chrono::milliseconds hold_back) {
+void CuttingProxy::record() {
   const std::lock_guard lock(mutex_);
   recording_ = true;
-  hold_back_ = hold_back;
   recorded_.clear();
 }
 
@@ -78,15 +78,10 @@ std::vector<CuttingProxy::Moved> CuttingProxy::recorded() {
 }
 
 void CuttingProxy::note(Direction direction, std::int64_t size) {
-  std::chrono::milliseconds hold_back{0};
-  {
-    const std::lock_guard lock(mutex_);
-    if (!recording_) return;
-    if (recorded_.empty() || recorded_.back().direction != direction) recorded_.push_back({direction, 0});
-    recorded_.back().bytes += size;
-    hold_back = hold_back_;
-  }
-  std::this_thread::sleep_for(hold_back);
+  const std::lock_guard lock(mutex_);
+  if (!recording_) return;
+  if (recorded_.empty() || recorded_.back().direction != direction) recorded_.push_back({direction, 0});
+  recorded_.back().bytes += size;
 }
 
 std::int64_t CuttingProxy::passing(Direction direction, std::int64_t size, bool& open) {
@@ -120,31 +115,73 @@ void CuttingProxy::serve() {
   }
 }
 
-void CuttingProxy::carry(int client, int host) {
+void CuttingProxy::take_in(Way& way) {
   std::array<char, 16384> buffer{};
+  const ssize_t size = recv(way.from, buffer.data(), buffer.size(), 0);
+  way.ended = size <= 0;
+  if (size > 0) note(way.direction, size);
+  Clock::time_point due = Clock::now() + one_way_.load();
+  if (!way.under_way.empty()) due = std::max(due, way.under_way.back().due);
+  way.under_way.push_back({due, {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))}});
+}
+
+bool CuttingProxy::give_out(Way& way) {
+  while (!way.under_way.empty() && way.under_way.front().due <= Clock::now()) {
+    const Portion portion = std::move(way.under_way.front());
+    way.under_way.pop_front();
+    bool open = !portion.bytes.empty();
+    if (!open) return false;
+    const std::int64_t size = passing(way.direction, static_cast<std::int64_t>(portion.bytes.size()), open);
+    if (!send_all(way.to, portion.bytes.data(), size) || !open) return false;
+  }
+  return true;
+}
+
+void CuttingProxy::carry(int client, int host) {
+  std::array<Way, 2> ways{{{client, host, Direction::to_host}, {host, client, Direction::from_host}}};
   bool open = true;
   while (open && !stop_ && !shut_) {
     if (stalled_) {
       std::this_thread::sleep_for(std::chrono::milliseconds(kPollMs));
       continue;
     }
-    std::array<pollfd, 2> ends{{{client, POLLIN, 0}, {host, POLLIN, 0}}};
-    if (poll(ends.data(), ends.size(), kPollMs) <= 0) continue;
-    for (std::size_t from = 0; from < ends.size() && open; ++from) {
-      if ((ends[from].revents & (POLLIN | POLLHUP | POLLERR)) == 0) continue;
-      const Direction direction = from == 0 ? Direction::to_host : Direction::from_host;
-      std::int64_t size = recv(ends[from].fd, buffer.data(), buffer.size(), 0);
-      if (size <= 0) {
-        open = false;
-        continue;
-      }
-      note(direction, size);
-      size = passing(direction, size, open);
-      if (size > 0 && !send_all(ends[1 - from].fd, buffer.data(), size)) open = false;
+    auto wait = std::chrono::milliseconds(kPollMs);
+    std::array<pollfd, 2> ends{};
+    for (std::size_t i = 0; i < ways.size(); ++i) {
+      ends[i] = {ways[i].ended ? -1 : ways[i].from, POLLIN, 0};
+      if (ways[i].under_way.empty()) continue;
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(ways[i].under_way.front().due - Clock::now());
+      wait = std::clamp(left, std::chrono::milliseconds(0), wait);
+    }
+    (void)poll(ends.data(), ends.size(), static_cast<int>(wait.count()));
+    for (std::size_t i = 0; i < ways.size() && open; ++i) {
+      if (ends[i].revents != 0) take_in(ways[i]);
+      open = give_out(ways[i]);
     }
   }
   close(client);
   close(host);
+}
+
+int round_trips(const std::vector<CuttingProxy::Moved>& trace) {
+  // What is smaller (room for more of an answer, the end of a channel) only acknowledges, and holds nothing up.
+  constexpr std::int64_t kAcknowledgementBytes = 40;
+  const auto from_host = [](const auto& moved) { return moved.direction == CuttingProxy::Direction::from_host; };
+  const auto answer = std::max_element(trace.begin(), trace.end(), [&](const auto& a, const auto& b) {
+    return (from_host(a) ? a.bytes : 0) < (from_host(b) ? b.bytes : 0);
+  });
+  return static_cast<int>(std::count_if(trace.begin(), answer, [&](const auto& moved) {
+    return !from_host(moved) && moved.bytes > kAcknowledgementBytes;
+  }));
+}
+
+std::string text_of(const std::vector<CuttingProxy::Moved>& trace) {
+  std::string text;
+  for (const auto& moved : trace) {
+    const bool told = moved.direction == CuttingProxy::Direction::to_host;
+    text += (told ? "  -> " : "  <- ") + std::to_string(moved.bytes) + " bytes\n";
+  }
+  return text;
 }
 
 }  // namespace peerwright::test

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -10,10 +11,12 @@
 
 namespace peerwright::test {
 
-// A TCP proxy on loopback that does to its connections what a failing network does: cuts them, both ends at once, at a
-// place that the test chooses, lets nobody through, or swallows what it gets. It can also write down what passes.
+// A TCP proxy on loopback that does to its connections what a network does: delays them, cuts them, both ends at once,
+// at a place that the test chooses, lets nobody through, or swallows what it gets. It can also write down what passes.
 class CuttingProxy {
  public:
+  using Clock = std::chrono::steady_clock;
+
   CuttingProxy(const std::string& host, int port);
   ~CuttingProxy();
   CuttingProxy(const CuttingProxy&) = delete;
@@ -35,20 +38,38 @@ class CuttingProxy {
   void open() { shut_ = false; }
   // Swallows: connections stand, and nothing passes until it is lifted.
   void stall(bool stalled) { stalled_ = stalled; }
+  // As far away as that: what comes from now on takes half of it in each direction, and keeps its order. What is under
+  // way when a connection is cut is lost. (TCP's own handshake takes no time.)
+  void delay(std::chrono::milliseconds round_trip) { one_way_ = round_trip / 2; }
 
   struct Moved {
     Direction direction = Direction::to_host;
     std::int64_t bytes = 0;
   };
-  // Forgets what has passed, and writes down what passes from now on; each portion is held back so long, so that what
-  // does not wait for an answer is seen to pass before it.
-  void record(std::chrono::milliseconds hold_back);
+  // Forgets what has passed, and writes down what comes from now on. Only on a way with a delay is what does not wait
+  // for an answer sure to stand before it.
+  void record();
   // What has passed: portions in a row in the same direction are one.
   std::vector<Moved> recorded();
 
  private:
+  struct Portion {
+    Clock::time_point due;
+    std::string bytes;  // none: the end
+  };
+  struct Way {
+    int from;
+    int to;
+    Direction direction;
+    std::deque<Portion> under_way{};
+    bool ended = false;  // nothing more comes in
+  };
   void serve();
   void carry(int client, int host);
+  // Reads a portion.
+  void take_in(Way& way);
+  // Sends on what is due. False: the connection ends.
+  bool give_out(Way& way);
   // How much of a portion may pass; sets `open` to false where the connection is to be cut behind that.
   std::int64_t passing(Direction direction, std::int64_t size, bool& open);
   void note(Direction direction, std::int64_t size);
@@ -64,12 +85,17 @@ class CuttingProxy {
   std::atomic<Direction> direction_{Direction::to_host};
   std::atomic<int> portions_left_{-1};  // the same in portions
   std::atomic<Cut> cut_{Cut::before};
+  std::atomic<Clock::duration> one_way_{Clock::duration::zero()};
   std::mutex mutex_;  // of what is recorded
   bool recording_ = false;
-  std::chrono::milliseconds hold_back_{0};
   std::vector<Moved> recorded_;
   std::vector<std::thread> connections_;
   std::thread server_;
 };
+
+// How often the host was told what its answer waits for. The answer is the most that came from the host in a row;
+// behind it come the end of its channel and the opening of the next one, for which nobody waits.
+int round_trips(const std::vector<CuttingProxy::Moved>& trace);
+std::string text_of(const std::vector<CuttingProxy::Moved>& trace);
 
 }  // namespace peerwright::test

@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "peerwright/domain/events.hpp"
 
@@ -142,6 +145,26 @@ class ServerWorld {
   Id last_id_ = 100;
   std::int64_t words_ = 0;
   std::int64_t sequence_ = 0;
+};
+
+// A registered server "srv", and what is said to it.
+class ServerTest : public ::testing::Test {
+ protected:
+  using ServerIds = std::set<Id>;
+
+  ServerTest() { world.add_server("srv"); }
+
+  Decision update(const ServerSettings& settings) { return world.say(ServerUpdate{"srv", settings}); }
+  [[nodiscard]] const Server& srv() const { return world.server("srv"); }
+  void set_peers(std::int64_t count) {
+    Server server = srv();
+    server.peer_count = count;
+    world.state.load(server);
+  }
+  void retire() { ASSERT_EQ(Outcome::accepted, world.say(ServerRetire{"srv", ""}).outcome); }
+  static std::map<std::pair<FanOut, Id>, std::string> nobody() { return {}; }
+
+  ServerWorld world;
 };
 
 }  // namespace peerwright::domain

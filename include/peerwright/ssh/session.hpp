@@ -67,9 +67,16 @@ class Session {
   // After an error the session is of no more use: broken() is true.
   virtual Result<ExecResult> exec(std::string_view command, std::string_view input,
                                   std::chrono::milliseconds deadline) = 0;
+  // Asks for the channel of the next command and does not wait for it, so that the next exec() takes two round trips
+  // instead of three. For a session that is kept. Where the host refuses it or ends it again, exec() asks for another
+  // one, and nothing is asked ahead any more. But a host that fell silent meanwhile is met by the command itself then,
+  // and not by the request for a channel: that is `ssh_in_doubt`.
+  virtual void open_ahead() = 0;
   [[nodiscard]] virtual bool broken() const = 0;
 };
 
+// File descriptors of one session: its connection, or that to the jump host and the two ends of the tunnel.
+inline constexpr std::size_t kMostDescriptors = 3;
 inline constexpr std::size_t kMaxOutputBytes = std::size_t{16} * 1024 * 1024;
 inline constexpr std::size_t kMaxErrorOutputBytes = 4096;
 

@@ -188,8 +188,14 @@ shaped() { [ -f "$1" ] && [ ! -L "$1" ] && [ "$(stat -c '%a %u %g' "$1")" = "$2 
 shape() { chmod "$2" "$1" && chown 0:0 "$1"; }
 
 config_is() { config_there && wanted_config | cmp -s - "$config"; }
+# As it stood before the last change that this script made to it.
+keep_config() {
+  ! config_there || { put_file "$config.before" 600 <"$config" && cmp -s "$config" "$config.before.new" &&
+    take_file "$config.before"; }
+}
 config_put() {
-  wanted_config | put_file "$config" 600 && wanted_config | cmp -s - "$config.new" && take_file "$config"
+  keep_config && wanted_config | put_file "$config" 600 && wanted_config | cmp -s - "$config.new" &&
+    take_file "$config"
 }
 
 is_directory() { [ -d "$1" ]; }

@@ -86,6 +86,23 @@ TEST_F(HandScript, CarriesOutAPushAndALookByWordsAlone) {
   }
 }
 
+TEST_F(HandScript, CarriesOutTheEndOfAServer) {
+  const std::string key = wireguard::public_key_of(Secret(lab_.private_key())).value();
+  const auto retire = [&](std::int64_t number, const std::string& expected) {
+    auto place = where(WayIn::forced);
+    place.expected_key = expected;
+    return wireguard::exec_command(place, PushMode::retire, number, kTimeoutSeconds, ssh::retire_script()).value();
+  };
+  for (const std::string& odd : {retire(1, key) + " x", retire(1, "") + " x", retire(1, "") + " " + key.substr(1)}) {
+    EXPECT_EQ(code_of(forced(odd)), "host_command_refused") << odd;
+  }
+  const auto cut = forced(retire(1, key), "");
+  EXPECT_EQ(code_of(cut), "host_answer_incomplete");
+  EXPECT_EQ(forced(retire(1, key)).out, "absent interface firewall config\nend 1 ok 0 0\n");
+  EXPECT_FALSE(std::filesystem::exists(lab_.config()));
+  EXPECT_EQ(by_sudo(retire(2, "")).out, "absent interface firewall config\nend 2 ok 0 0\n");
+}
+
 TEST_F(HandScript, TheSudoWaysCommandIsThatOfTheForcedWayBehindOnePath) {
   const auto command =
       wireguard::exec_command(where(WayIn::sudo), PushMode::push, 1, kTimeoutSeconds, ssh::push_script()).value();

@@ -3,6 +3,7 @@
 # key whose forced command it is. It lies at /usr/local/lib/peerwright/hand, root's, and the scripts that it runs lie
 # beside it, each named by the SHA-256 of its text, so that workers of two versions work side by side.
 #   hand push SHA256 TIMEOUT INTERFACE CONFIG INSTALLATION NUMBER MODE [KEY]
+#   hand retire SHA256 TIMEOUT INTERFACE CONFIG INSTALLATION NUMBER [KEY]
 #   hand observe SHA256 TIMEOUT INTERFACE CONFIG
 # Without arguments the words are those of SSH_ORIGINAL_COMMAND. Every word has to have its strict form; nothing is ever
 # evaluated. Which interfaces may be touched stands in `allowed` beside this file, a line "INTERFACE CONFIG" each; without
@@ -54,9 +55,9 @@ if [ $# = 0 ]; then
 fi
 
 # The number first: a refusal is told to the push that it is about.
-! whole "${7:-}" 18 || [ "$1" != push ] || number=$7
+! whole "${7:-}" 18 || [ "$1" = observe ] || number=$7
 case "${1:-} $#" in
-  'push 8' | 'push 9' | 'observe 5') ;;
+  'push 8' | 'push 9' | 'retire 7' | 'retire 8' | 'observe 5') ;;
   *) refuse "no such command, or not its number of words" ;;
 esac
 what=$1 hash=$2 seconds=$3 interface=$4 config=$5
@@ -66,14 +67,23 @@ made_of "$interface" 0-9A-Za-z_=+.- 1 15 || refuse "the interface"
 case $interface in -* | . | ..) refuse "the interface" ;; esac
 made_of "$config" 0-9A-Za-z_=+./@- 2 512 || refuse "the configuration path"
 case $config/ in [!/]* | *//* | */../* | */./*) refuse "the configuration path" ;; esac
-if [ "$what" = push ]; then
+key='' # of the interface
+if [ "$what" != observe ]; then
   [ -n "$number" ] || refuse "the push number"
   made_of "$6" 0-9A-Za-z_- 1 64 || refuse "the installation"
-  case $8 in push | reading | look) ;; *) refuse "the mode" ;; esac
-  if [ $# = 9 ]; then
-    case $9 in *=) made_of "${9%=}" 0-9A-Za-z+/ 43 43 || refuse "the key" ;; *) refuse "the key" ;; esac
-  fi
 fi
+case $what in
+  push)
+    case $8 in push | reading | look) ;; *) refuse "the mode" ;; esac
+    [ $# != 9 ] || key=$9
+    ;;
+  retire) [ $# != 8 ] || key=$8 ;;
+esac
+case $what$#/$key in
+  push8/ | retire7/ | observe5/) ;;
+  */*=) made_of "${key%=}" 0-9A-Za-z+/ 43 43 || refuse "the key" ;;
+  *) refuse "the key" ;;
+esac
 shift 3
 
 for tool in id stat sha256sum env timeout sh; do

@@ -23,7 +23,8 @@ removal_words=900 # 300 removals of three words are shorter than the shortest ar
 # The exit status of a refusal is 10 for the first of these and one more for each that follows.
 codes='plan_incomplete push_number_refused host_of_other_installation prefix_taken_on_host host_tool_missing
 host_config_missing interface_missing wg_refused host_busy host_storage_failed interface_key_changed
-nft_refused host_script_outdated host_command_refused host_not_root host_key_missing host_step_failed own_way_cut'
+nft_refused host_script_outdated host_command_refused host_not_root host_key_missing host_step_failed own_way_cut
+peers_left_on_host'
 
 fail() { # CODE DETAIL...
   status=10

@@ -24,8 +24,8 @@ bool needs_no_reading(const domain::Server& server, const DeliveryRow& delivery)
 }
 
 std::string told(const End& end) {
-  std::string text = std::to_string(end.strangers) + " peers stand there that are not ours";
-  if (end.held > 0) text += "; " + std::to_string(end.held) + " of them wait for server.approve";
+  std::string text = "peers that are not ours stand on the interface: " + std::to_string(end.strangers);
+  if (end.held > 0) text += ", of which wait for server.approve: " + std::to_string(end.held);
   return text;
 }
 

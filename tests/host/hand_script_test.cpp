@@ -251,6 +251,25 @@ TEST_F(HandScript, NothingOfTheEnvironmentChangesWhatRuns) {
   EXPECT_FALSE(std::filesystem::exists(bad + "/ran"));
 }
 
+// sudo takes what the login knows out of the environment; who carries the worker is not removed all the same.
+TEST_F(HandScript, KnowsBehindSudoWhenceTheWorkerComes) {
+  const auto carrier = peer({"10.77.0.9/32"});
+  const auto other = peer({"10.77.0.8/32"});
+  ASSERT_EQ(lab_.run("ip link set wg0 up && ip route add 10.77.0.0/16 dev wg0").status, 0);
+  ASSERT_TRUE(push(plan({}, {&carrier, &other}), 1));
+  const auto remove = [&](const PeerConfig& whom, const std::string& before, std::int64_t number) {
+    const std::string way = before + " " + std::string(wireguard::kHandCommand) + " " + words(number) + "; exit $?";
+    return answer(lab_.run(way, wireguard::render_push(plan({whom.public_key}, {})).reveal()), number);
+  };
+  const std::string came = "export SSH_CONNECTION='10.77.0.9 40000 10.77.0.1 22'; ";
+  EXPECT_EQ(code(remove(carrier, came + "sudo -n", 2)), "own_way_cut") << last_.err;
+  EXPECT_EQ(code(remove(carrier, came + "sh -c 'unset SSH_CONNECTION; \"$@\"; exit $?' sh sudo -n", 2)), "own_way_cut");
+  EXPECT_EQ(code(remove(other, came + "sudo -n", 2)), "ok");
+  const std::string odd = "export SSH_CONNECTION='10.77.0.9 $(touch /run/ran) 10.77.0.1 22'; ";
+  EXPECT_EQ(code(remove(carrier, odd + "sudo -n", 3)), "ok") << "what is none is nobody's";
+  EXPECT_NE(lab_.run("ls /run/ran").status, 0);
+}
+
 TEST_F(HandScript, IsForRootAlone) {
   const auto outcome = lab_.run("SSH_ORIGINAL_COMMAND='" + words(1) + "' setpriv --reuid 65534 --clear-groups " +
                                 std::string(wireguard::kHandCommand));

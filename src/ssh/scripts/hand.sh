@@ -16,6 +16,7 @@ LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin IFS='
 export LC_ALL PATH
 home=/usr/local/lib/peerwright
 longest_seconds=3600
+most_parents=8 # between sshd and this script
 # As in push.sh: a refusal has the same exit status in all three.
 codes='plan_incomplete push_number_refused host_of_other_installation prefix_taken_on_host host_tool_missing
 host_config_missing interface_missing wg_refused host_busy host_storage_failed interface_key_changed
@@ -110,5 +111,19 @@ roots "$script" || fail host_script_outdated "$script is not root's alone"
 sum=$(sha256sum <"$script") || fail host_script_outdated "$script cannot be read"
 [ "${sum%% *}" = "$hash" ] || fail host_script_outdated "$script has another text than its name says"
 
-# Whence the worker comes is for push.sh to know; sudo does not pass it on.
-exec env -i PATH="$PATH" ${SSH_CONNECTION:+SSH_CONNECTION="$SSH_CONNECTION"} timeout -k 5 "$seconds" sh "$script" "$@"
+# Whence the worker comes is for push.sh to know. sudo does not pass it on, but was told of it itself: it is looked for in
+# what the processes above this one were started with, which root may read. Where it is not found, nobody knows.
+connection_above() {
+  pid=$PPID looks=0 found=''
+  while [ "$pid" -gt 1 ] && [ "$looks" -lt "$most_parents" ] && [ -r "/proc/$pid/environ" ]; do
+    found=$(tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | sed -n '/^SSH_CONNECTION=/{s/^[^=]*=//p;q;}')
+    [ -z "$found" ] || break
+    pid=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
+    pid=${pid:-0} looks=$((looks + 1))
+  done
+  printf %s "$found"
+}
+came=${SSH_CONNECTION:-$(connection_above 2>/dev/null)}
+made_of "$came" '0-9A-Za-z:.%_ -' 1 200 || came='' # a zone of IPv6 may have any letters
+
+exec env -i PATH="$PATH" ${came:+SSH_CONNECTION="$came"} timeout -k 5 "$seconds" sh "$script" "$@"

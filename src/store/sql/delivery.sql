@@ -234,7 +234,7 @@ FROM (SELECT r.removals, r.walled, (SELECT min(created_at) FROM removals WHERE s
                   AND m.public_key IN (w.public_key, w.staged_key)))
               OR $9 AND EXISTS (
                 SELECT FROM wanted_peers WHERE server_id = $1 AND entitlement = 'walled_garden' AND walled
-                  AND public_key IS NOT NULL AND proven IS DISTINCT FROM '') AS removals,
+                  AND public_key IS NOT NULL AND proven IS DISTINCT FROM '' AND delivery_error <> 'own_way_cut') AS removals,
               EXISTS (
               SELECT FROM wanted_peers WHERE server_id = $1 AND entitlement = 'walled_garden' AND walled
                 AND generation > applied_generation AND applied_generation > 0 AND delivery_error = '') AS walled) r) w

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "peerwright/base/seal.hpp"
+#include "peerwright/wireguard/firewall.hpp"
 
 namespace peerwright::test {
 namespace {

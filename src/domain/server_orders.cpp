@@ -1,8 +1,18 @@
+#include "peerwright/domain/retire.hpp"
 #include "peerwright/domain/rules.hpp"
 #include "server_settings.hpp"
 
 // Orders that leave no trace in what a server is: they are carried out, and are never too late.
 namespace peerwright::domain {
+namespace {
+
+// A retired server takes these orders until its end is proven, for they are about what still stands there.
+std::optional<Decision> refuse_where_nothing_stands(const Server* server, const std::string& name) {
+  if (server != nullptr && server->word && is_leaving(*server)) return std::nullopt;
+  return refuse_by_state(server, name);
+}
+
+}  // namespace
 
 Refs refs_of(const ServerReconcile& event) {
   Refs refs;
@@ -49,7 +59,7 @@ Decision decide(const ServerImport& event, const Word& word, const State& state)
 
 Decision decide(const ServerReconcile& event, const Word& /*word*/, const State& state) {
   const Server* server = state.server(event.server);
-  if (auto refusal = refuse_by_state(server, event.server)) return *std::move(refusal);
+  if (auto refusal = refuse_where_nothing_stands(server, event.server)) return *std::move(refusal);
   Decision decision;
   decision.doubtful_servers.insert(server->id);  // so that the whole interface is read first
   decision.due_servers.insert(server->id);
@@ -67,7 +77,7 @@ Decision decide(const ServerObserve& event, const Word& /*word*/, const State& s
 // An approval speaks of what its sender has seen: of more keys than that it says nothing.
 Decision decide(const ServerApprove& event, const Word& /*word*/, const State& state) {
   const Server* before = state.server(event.server);
-  if (auto refusal = refuse_by_state(before, event.server)) return *std::move(refusal);
+  if (auto refusal = refuse_where_nothing_stands(before, event.server)) return *std::move(refusal);
   if (before->guard_held == 0) {
     return rejected("nothing_awaits_approval", "no removal awaits an approval on this server",
                     "nothing to do: it was approved or dropped before, or the keys are gone");
@@ -84,6 +94,7 @@ Decision decide(const ServerApprove& event, const Word& /*word*/, const State& s
   decision.approved_servers.emplace(server.id, event.approved);
   decision.observe_servers.insert(server.id);  // so that its status is said without the stop
   if (event.approved) decision.due_servers.insert(server.id);
+  if (is_leaving(server)) decision.doubtful_servers.insert(server.id);  // it is gone to at once, and read
   return decision;
 }
 

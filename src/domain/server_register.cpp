@@ -96,6 +96,8 @@ Decision decide(const ServerRegister& event, const Word& word, const State& stat
   if (auto refusal = refuse_by_fixed(event, before, *network, owner)) return *std::move(refusal);
 
   Server after = before;
+  // Its interface went with its end, and with it a key that the host alone had. One that is stored here comes back.
+  if (before.retired_proven_at && before.private_key_sealed.empty()) after.public_key.clear();
   after.network_id = network->id;
   after.owner_tenant_id = owner;
   apply_key(event, state, after);

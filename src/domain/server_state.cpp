@@ -1,3 +1,4 @@
+#include "peerwright/domain/retire.hpp"
 #include "peerwright/domain/rules.hpp"
 #include "server_settings.hpp"
 
@@ -12,6 +13,10 @@ Refs refs_of_server(const std::string& server) {
 }
 
 }  // namespace
+
+bool is_leaving(const Server& server) {
+  return server.state == ServerState::retired && server.retired_word.empty() && !server.retired_proven_at;
+}
 
 Refs refs_of(const ServerDrain& event) { return refs_of_server(event.server); }
 Refs refs_of(const ServerMaintenance& event) { return refs_of_server(event.server); }

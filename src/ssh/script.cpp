@@ -26,6 +26,8 @@ HostFile named_by_hash(std::string_view name, std::string_view text) {
 
 std::string_view push_script() { return script("push.sh"); }
 
+std::string_view retire_script() { return script("retire.sh"); }
+
 std::string_view observe_script() { return script("observe.sh"); }
 
 std::string_view prepare_script() { return script("prepare.sh"); }
@@ -35,6 +37,7 @@ std::string_view hand_script() { return script("hand.sh"); }
 std::vector<HostFile> host_files() {
   return {named_by_hash("push", push_script()),
           named_by_hash("observe", observe_script()),
+          named_by_hash("retire", retire_script()),
           {std::string(wireguard::kHandCommand), 0755, std::string(hand_script())}};
 }
 

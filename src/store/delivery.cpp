@@ -7,8 +7,10 @@
 #include "delivery_plan.hpp"
 #include "foreign.hpp"
 #include "peerwright/base/text.hpp"
+#include "peerwright/domain/retire.hpp"
 #include "peerwright/wireguard/refusal.hpp"
 #include "records.hpp"
+#include "retire.hpp"
 #include "server_health.hpp"
 
 namespace peerwright::store {
@@ -38,7 +40,10 @@ std::optional<DeliveryRow> lock_delivery(Tx& tx, const std::string& worker_id, I
   delivery.has_links = read.flag();
   delivery.needs.walled = read.flag();
   delivery.needs.rules = read.flag();
-  if (const auto tenant = read.maybe_number()) delivery.import = PlannedImport{*tenant, read.text()};
+  const auto tenant = read.maybe_number();
+  std::string import_cause = read.text();
+  if (tenant) delivery.import = PlannedImport{*tenant, std::move(import_cause)};
+  delivery.error_code = read.text();
   return delivery;
 }
 
@@ -81,20 +86,6 @@ Result<bool> mark_done(Tx& tx, const std::string& worker_id, Id server_id, const
              std::int64_t{done.retry_in.count()}, done.more, done.complaint, done.walled_out, done.urgent);
   if (rows.empty()) return transient("push_overtaken", "another worker has taken the server over");
   return bool_at(rows[0], 0);
-}
-
-// Says the end of a retired server, once nothing of it is left on its host; `cause` is what showed that.
-void say_retired(Tx& tx, domain::State& state, Id server_id, const std::string& cause) {
-  domain::Server server = *state.server(server_id);
-  if (server.state != domain::ServerState::retired || server.retired_proven_at) return;
-  const auto rows = tx.run("delivery_retired", server_id);
-  if (rows.empty()) return;
-  server.version = int_at(rows[0], 0);
-  server.retired_proven_at = time_from_micros(int_at(rows[0], 1));
-  Messages messages;
-  messages.say("status", events::server_status(server, cause));
-  messages.store(tx);
-  state.load(server);
 }
 
 // Whether the nodes' entries leave anything to do that no name has to be resolved for first.
@@ -179,8 +170,11 @@ Result<std::optional<PlannedPush>> DeliveryStore::Impl::plan_locked(Tx& tx, cons
   push.planned_generation = server.generation;
   push.urgent = delivery->urgent;
   push.attempts = delivery->attempts;
+  const auto end = end_of(tx, server, *delivery);
   Links links = delivery->has_links ? Links::load(tx, server.id) : Links();
-  if (delivery->in_doubt) {
+  if (end && end->comes_at_once) {
+    pick_retirement(tx, limits, push);
+  } else if (delivery->in_doubt) {
     push.mode = PushMode::reading;
     push.firewall.hash = wireguard::firewall_hash(wanted_firewall(tx, state, server, delivery->needs));
     push.firewall.refused_code = refused_code(delivery->firewall, push.firewall.hash);
@@ -191,7 +185,15 @@ Result<std::optional<PlannedPush>> DeliveryStore::Impl::plan_locked(Tx& tx, cons
     const Picked picked = pick_push(tx, state, *delivery, limits, sealer, links, push);
     store_proofs(tx, state, server.id, sealer, picked.peers);
     if (!picked.links.keys.empty()) links.store(tx, picked.links, {}, {});
-    if (is_empty(push.plan)) {
+    const bool empty = is_empty(push.plan);
+    const auto now = empty && end ? end_of(tx, server, *delivery) : std::nullopt;
+    if (now && now->is_held()) {
+      hold_back(tx, worker_id, state, server.id, *now, limits.look_again);
+      return std::optional<PlannedPush>();
+    }
+    if (now && now->may_come()) {
+      pick_retirement(tx, limits, push);
+    } else if (empty) {
       Done done;
       done.planned_generation = push.planned_generation;
       done.complaint = push.complaint;
@@ -199,7 +201,6 @@ Result<std::optional<PlannedPush>> DeliveryStore::Impl::plan_locked(Tx& tx, cons
       done.more = delivery->has_links && is_pending(links);
       auto marked = mark_done(tx, worker_id, server.id, done);
       if (!marked) return tl::unexpected(marked.error());
-      say_retired(tx, state, server.id, "generation/" + std::to_string(push.planned_generation));
       return std::optional<PlannedPush>();
     }
     tx.run("delivery_mark_pushed", server.id, keys_of(push.plan));
@@ -283,7 +284,7 @@ Shown shown_by(const PlannedPush& push, const wireguard::Proof& proof, bool fire
   shown.firewall = firewall_stands || !push.firewall.refused_code.empty();
   shown.walled_out = !push.firewall.refused_code.empty() && !firewall_stands;
   shown.planned_generation = push.planned_generation;
-  shown.complete = push.mode == PushMode::reading;
+  shown.complete = push.mode != PushMode::push;
   return shown;
 }
 
@@ -309,7 +310,7 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   }
   Ids locked = linked;
   locked.push_back(server_id);
-  if (push.mode == PushMode::reading || !push.plan.removals.empty()) {
+  if (push.mode != PushMode::push || !push.plan.removals.empty()) {
     for (const auto& row : tx.run("delivery_servers_of_strays", server_id)) locked.push_back(int_at(row, 0));
   }
   normalise(locked);
@@ -343,7 +344,9 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   }
 
   const bool pushed = push.mode == PushMode::push;
-  const bool key_waits = !state.server(server_id)->key_wanted.empty() && push.complaint != "interface_key_unreadable";
+  const bool retired = push.mode == PushMode::retire;
+  const bool key_waits =
+      !retired && !state.server(server_id)->key_wanted.empty() && push.complaint != "interface_key_unreadable";
   const bool firewall_waits = !firewall_stands && push.firewall.refused_code.empty();
   const bool told_keys = !push.plan.removals.empty() || !push.plan.peers.empty();
   const bool disputed = pushed && ((told_keys && finished.as_told == 0) || (push.firewall.carried && firewall_waits) ||
@@ -352,14 +355,15 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
             answer.file_hash,
             pushed,
             disputed ? retry_in : kAtOnce,
-            key_waits || firewall_waits || is_pending(links) || (finished.imported && finished.imported->adopted > 0),
+            key_waits || firewall_waits || is_pending(links) || (finished.imported && finished.imported->adopted > 0) ||
+                (!retired && domain::is_leaving(*state.server(server_id))),
             push.complaint,
             shown.walled_out,
             (push.urgent && firewall_waits) || !links.plan(false).removals.empty()};
   auto more = mark_done(tx, worker_id, server_id, done);
   if (!more) return tl::unexpected(more.error());
   finished.still_due = *more;
-  say_retired(tx, state, server_id, (pushed ? "push/" : "reading/") + std::to_string(push.push_number));
+  if (retired) say_retired(tx, state, server_id, "push/" + std::to_string(push.push_number));
   finished.was_late = bool_at(mine[0], 5);
   return finished;
 }

@@ -17,6 +17,7 @@ struct DeliveryRow {
   bool has_links = false;
   std::optional<PlannedImport> import;
   FirewallNeeds needs;
+  std::string error_code;  // of the last attempt; empty: it went well
 };
 
 // Fills plan, settled and whatever belongs to it of a push of the locked and loaded server; sets aside what cannot be

@@ -7,6 +7,8 @@ namespace peerwright::store {
 namespace {
 
 constexpr const char* kRepair = "repair";
+// Whatever the policy: a retired server ends once they are gone, which is for somebody to say.
+constexpr const char* kHeldOfRetired = "guard_retired";
 
 std::set<std::string> all_keys(const wireguard::HostAnswer& answer) {
   std::set<std::string> keys;
@@ -66,14 +68,16 @@ std::string store_foreign(Tx& tx, const domain::Server& server, const std::vecto
     const auto before = states.find(key.public_key);
     if (before == states.end() || (before->second != "kept" && before->second != "removing")) ++known.keys;
   }
+  const bool leaves = server.state == domain::ServerState::retired;
   const char* stop = repairs ? domain::guard_stop(known, limits) : nullptr;
-  const std::string state = !repairs ? "seen" : stop != nullptr ? "held" : "removing";
+  if (leaves && !repairs && known.keys > 0) stop = kHeldOfRetired;
+  const std::string state = stop != nullptr ? "held" : repairs ? "removing" : "seen";
   Column names, allowed_ips;
   for (const ForeignKey& key : keys) {
     names.add(std::string_view(key.public_key));
     allowed_ips.add(std::string_view(key.allowed_ips));
   }
-  tx.run("foreign_store", server.id, names.text(), allowed_ips.text(), state, repairs);
+  tx.run("foreign_store", server.id, names.text(), allowed_ips.text(), state, repairs || leaves);
   if (!tx.run("foreign_count", server.id, std::string(stop != nullptr ? stop : "")).empty()) {
     tx.run("foreign_look", server.id);
   }

@@ -23,7 +23,7 @@ std::vector<ForeignKey> foreign_keys(Tx& tx, domain::Id server_id, const wiregua
 domain::UncausedRemovals uncaused_by(Tx& tx, domain::Id server_id, const wireguard::HostAnswer& answer);
 
 // Stores what a reading has shown and judges it by the server's policy and the guard; answers the guard's code, ""
-// where it stops nothing. `known`: as uncaused_by() has answered it.
+// where it stops nothing. On a retired server all that its policy leaves alone waits for a word. `known`: as uncaused_by() has answered it.
 std::string store_foreign(Tx& tx, const domain::Server& server, const std::vector<ForeignKey>& keys,
                           domain::UncausedRemovals known, const domain::GuardLimits& limits);
 

@@ -59,12 +59,15 @@ std::optional<std::string> proven_of(const Peer& peer, const std::optional<std::
   return proven_text(*std::move(main), endpoint);
 }
 
+// The worker itself comes through it: it stands outside of the garden.
+bool is_own_way(const Peer& peer) { return peer.delivery_error == "own_way_cut"; }
+
 // Whether the host has the peer as its announced entitlement says.
 bool stands_as_announced(const Seen& seen, const domain::Network* network, const Sealer* sealer, const Shown& shown) {
   const bool gone = seen.proven && seen.proven->empty();
   if (!domain::on_host(seen.peer.entitlement)) return gone && !seen.has_strays;
   if (!seen.proven || network == nullptr) return false;
-  if (seen.peer.entitlement == Entitlement::walled_garden && !shown.garden) return false;
+  if (seen.peer.entitlement == Entitlement::walled_garden && (!shown.garden || is_own_way(seen.peer))) return false;
   const auto configs = configs_of(seen.peer, *network, sealer);
   return configs && *seen.proven == proven_text(*configs, seen.peer.endpoint);
 }

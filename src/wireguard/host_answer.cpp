@@ -13,6 +13,9 @@
 // or, with an exit status of its own for each code,
 //   error CODE DETAIL
 //   end PUSHNUMBER CODE
+// That of src/ssh/scripts/retire.sh, which refuses in the same way:
+//   absent interface firewall config
+//   end PUSHNUMBER ok 0 0
 namespace peerwright::wireguard {
 namespace {
 
@@ -92,6 +95,16 @@ Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit
   if (!exit_status) return incomplete("the script's exit status did not arrive");
   if (*exit_status == 0) return read_success(lines_of(output), push_number, equal_to);
   return tl::unexpected<Error>(failure_of(output, *exit_status, "end " + std::to_string(push_number)));
+}
+
+Result<HostAnswer> parse_retired(std::string_view output, std::optional<int> exit_status, std::int64_t push_number) {
+  if (!exit_status) return incomplete("the script's exit status did not arrive");
+  const std::string end = "end " + std::to_string(push_number);
+  if (*exit_status != 0) return tl::unexpected<Error>(failure_of(output, *exit_status, end));
+  if (output != "absent interface firewall config\n" + end + " ok 0 0\n") return incomplete("it is not all absent");
+  HostAnswer answer;
+  answer.push_number = push_number;
+  return answer;
 }
 
 }  // namespace peerwright::wireguard

@@ -66,6 +66,8 @@ const char* name_of(PushMode mode) {
       return "push";
     case PushMode::look:
       return "look";
+    case PushMode::retire:
+      return "retire";
     case PushMode::reading:
       break;
   }
@@ -117,15 +119,17 @@ std::optional<WayIn> way_in_from(std::string_view name) {
 
 Result<std::string> exec_command(const HostInterface& where, PushMode mode, std::int64_t push_number,
                                  int timeout_seconds, std::string_view script) {
-  auto command = script_command(where, timeout_seconds, "push", script);
+  const bool retires = mode == PushMode::retire;
+  auto command = script_command(where, timeout_seconds, retires ? name_of(mode) : "push", script);
   if (!command) return command;
   if (!made_of(where.installation_id, "_-", kMaxInstallationChars)) return invalid("installation id");
   if (push_number <= 0 && mode != PushMode::look) return invalid("push number");
-  *command += " " + where.installation_id + " " + std::to_string(push_number) + " " + name_of(mode);
+  *command += " " + where.installation_id + " " + std::to_string(push_number);
+  if (!retires) *command += std::string(" ") + name_of(mode);
   if (!where.expected_key.empty() && !check_public_key(where.expected_key)) return invalid("public key");
   if (!where.expected_key.empty()) *command += ' ' + where.expected_key;
   // The login's shell says whence we come: an exec prefix does not pass it on.
-  if (where.way != WayIn::shell) return command;
+  if (where.way != WayIn::shell || retires) return command;
   return *command + (where.expected_key.empty() ? " ''" : "") + " \"$SSH_CONNECTION\"";
 }
 

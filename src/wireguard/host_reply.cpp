@@ -52,7 +52,7 @@ struct Refusal {
 
 // In the order of the script's exit statuses, of which the first is kFirstRefusal.
 constexpr int kFirstRefusal = 10;
-constexpr std::array<Refusal, 18> kRefusals{{
+constexpr std::array<Refusal, 19> kRefusals{{
     {"plan_incomplete", Retry::later,
      "the host received only a part of the plan and did nothing:", "nothing: it is sent again"},
     {"push_number_refused", Retry::later, "the host has already seen push number",
@@ -87,6 +87,8 @@ constexpr std::array<Refusal, 18> kRefusals{{
      "a step on the host failed:", "see on the host why, and run it again: what was done is seen, and not done twice"},
     {"own_way_cut", Retry::never, "the worker itself comes to the host through the peer with the key",
      "let the worker reach the host another way (ssh.host), and reconcile the server"},
+    {"peers_left_on_host", Retry::later, "the server is retired, and a peer that is not ours still stands there:",
+     "approve its removal (server.approve), remove it on the host, or retire the server on an operator's word"},
 }};
 
 Error failed(const Refusal& refusal, std::string_view detail) {

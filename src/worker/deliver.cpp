@@ -62,7 +62,8 @@ class Deliverer {
     const store::DeliveryLimits limits{config.deliver.chunk_peers,
                                        config.deliver.chunk_peers,
                                        config.deliver.urgent_chunk_peers,
-                                       {config.deliver.guard_keys, config.deliver.guard_percent}};
+                                       {config.deliver.guard_keys, config.deliver.guard_percent},
+                                       std::chrono::milliseconds(config.deliver.retry_max_ms)};
     auto planned = store_.plan(context_.worker_id, server_id, limits);
     if (!planned) {
       const auto delay = retry_in(1, planned.error().retry);
@@ -119,7 +120,9 @@ class Deliverer {
     const std::chrono::milliseconds deadline(context_.config()->ssh.exec_timeout_ms);
     // The host gives up before we do, so that a script does not outlive our interest in it.
     const int host_seconds = std::max(1, static_cast<int>(deadline.count() / 1000) - kHostMarginSeconds);
-    auto command = wireguard::exec_command(where, push.mode, push.push_number, host_seconds, ssh::push_script());
+    const bool retires = push.mode == wireguard::PushMode::retire;
+    auto command = wireguard::exec_command(where, push.mode, push.push_number, host_seconds,
+                                           retires ? ssh::retire_script() : ssh::push_script());
     if (!command) return tl::unexpected(command.error());
     const Secret input = wireguard::render_push(push.plan);
     crash_point(kLoop, "exec.before");
@@ -127,6 +130,7 @@ class Deliverer {
     crash_point(kLoop, "exec.after");
     if (!ran) return tl::unexpected(ran.error());
     if (auto why = wireguard::closed_way(where.way, ran->exit_status, ran->out, ran->err)) return tl::unexpected(*why);
+    if (retires) return wireguard::parse_retired(ran->out, ran->exit_status, push.push_number);
     auto answer = wireguard::parse_answer(ran->out, ran->exit_status, push.push_number, push.wanted);
     if (!answer) return answer;
     if (!is_right_interface(push.server, answer->interface_key)) {
@@ -158,7 +162,10 @@ class Deliverer {
   }
 
   void note(const store::PlannedPush& push, const store::Finished& finished) {
-    context_.metrics.counter("pushes_total", push.mode == wireguard::PushMode::push ? "proven" : "read").add();
+    context_.metrics.counter("pushes_total", push.mode == wireguard::PushMode::reading ? "read" : "proven").add();
+    if (push.mode == wireguard::PushMode::retire) {
+      log::info("a retired server is gone from its host", {{"loop", kLoop}, {"server", push.server.name}});
+    }
     for (const std::int64_t ms : finished.latencies_ms) {
       context_.metrics.histogram("delivery_proven_seconds", "bulk").observe(static_cast<double>(ms) / 1000);
     }
@@ -212,7 +219,7 @@ class Deliverer {
   }
   static bool is_firewall(const store::PlannedPush& push, const Error& why) {
     const bool no_nft = why.code == "host_tool_missing" && why.message.ends_with(" nft");
-    return push.firewall.carried && (why.code == "nft_refused" || no_nft);
+    return push.mode == wireguard::PushMode::push && push.firewall.carried && (why.code == "nft_refused" || no_nft);
   }
 
   void give_back(const store::PlannedPush& push, const Error& why) {

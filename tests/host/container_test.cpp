@@ -114,6 +114,30 @@ TEST_F(BusyBox, RemovesManyInOnePush) {
   EXPECT_EQ(lab_.wg_show("peers"), "");
 }
 
+TEST_F(BusyBox, IsRetired) {
+  PushPlan what;
+  wireguard::Firewall firewall;
+  firewall.interface = "wg0";
+  firewall.forbidden = {"192.0.2.0/24"};
+  what.firewall = wireguard::render_firewall(firewall);
+  ASSERT_TRUE(push(what, 1)) << last_.out << last_.err;
+  const auto stranger = peer({"10.0.0.2/32"});
+  const std::string script = read_file(PEERWRIGHT_SOURCE_DIR "/src/ssh/scripts/retire.sh");
+  const auto retire = [&](std::int64_t number) {
+    last_ = outside(wireguard::exec_command(where(), PushMode::retire, number, kTimeoutSeconds, script).value(),
+                    wireguard::render_push({}).reveal());
+    return wireguard::parse_retired(last_.out, last_.status, number);
+  };
+  ASSERT_EQ(lab_.run("wg set wg0 peer " + stranger.public_key).status, 0);
+  EXPECT_EQ(code(retire(2)), "peers_left_on_host");
+  ASSERT_EQ(lab_.run("wg set wg0 peer " + stranger.public_key + " remove").status, 0);
+  EXPECT_EQ(code(retire(3)), "ok") << last_.out << last_.err;
+  EXPECT_NE(lab_.run("wg show wg0").status, 0);
+  EXPECT_EQ(tables(), "");
+  EXPECT_FALSE(std::filesystem::exists(lab_.config()));
+  EXPECT_EQ(code(retire(4)), "ok");
+}
+
 TEST_F(BusyBox, IsLookedAt) {
   const auto one = peer({"10.0.0.2/32"}, 0, true);
   ASSERT_TRUE(push(plan({}, {&one}), 7)) << last_.out << last_.err;

@@ -86,6 +86,23 @@ TEST_F(HandScript, CarriesOutAPushAndALookByWordsAlone) {
   }
 }
 
+TEST_F(HandScript, CarriesOutTheEndOfAServer) {
+  const std::string key = wireguard::public_key_of(Secret(lab_.private_key())).value();
+  const auto retire = [&](std::int64_t number, const std::string& expected) {
+    auto place = where(WayIn::forced);
+    place.expected_key = expected;
+    return wireguard::exec_command(place, PushMode::retire, number, kTimeoutSeconds, ssh::retire_script()).value();
+  };
+  for (const std::string& odd : {retire(1, key) + " x", retire(1, "") + " x", retire(1, "") + " " + key.substr(1)}) {
+    EXPECT_EQ(code_of(forced(odd)), "host_command_refused") << odd;
+  }
+  const auto cut = forced(retire(1, key), "");
+  EXPECT_EQ(code_of(cut), "host_answer_incomplete");
+  EXPECT_EQ(forced(retire(1, key)).out, "absent interface firewall config\nend 1 ok 0 0\n");
+  EXPECT_FALSE(std::filesystem::exists(lab_.config()));
+  EXPECT_EQ(by_sudo(retire(2, "")).out, "absent interface firewall config\nend 2 ok 0 0\n");
+}
+
 TEST_F(HandScript, TheSudoWaysCommandIsThatOfTheForcedWayBehindOnePath) {
   const auto command =
       wireguard::exec_command(where(WayIn::sudo), PushMode::push, 1, kTimeoutSeconds, ssh::push_script()).value();
@@ -232,6 +249,25 @@ TEST_F(HandScript, NothingOfTheEnvironmentChangesWhatRuns) {
                                 "#plan 0 0\n#end\n");
   EXPECT_EQ(code_of(outcome), "ok") << outcome.out << outcome.err;
   EXPECT_FALSE(std::filesystem::exists(bad + "/ran"));
+}
+
+// sudo takes what the login knows out of the environment; who carries the worker is not removed all the same.
+TEST_F(HandScript, KnowsBehindSudoWhenceTheWorkerComes) {
+  const auto carrier = peer({"10.77.0.9/32"});
+  const auto other = peer({"10.77.0.8/32"});
+  ASSERT_EQ(lab_.run("ip link set wg0 up && ip route add 10.77.0.0/16 dev wg0").status, 0);
+  ASSERT_TRUE(push(plan({}, {&carrier, &other}), 1));
+  const auto remove = [&](const PeerConfig& whom, const std::string& before, std::int64_t number) {
+    const std::string way = before + " " + std::string(wireguard::kHandCommand) + " " + words(number) + "; exit $?";
+    return answer(lab_.run(way, wireguard::render_push(plan({whom.public_key}, {})).reveal()), number);
+  };
+  const std::string came = "export SSH_CONNECTION='10.77.0.9 40000 10.77.0.1 22'; ";
+  EXPECT_EQ(code(remove(carrier, came + "sudo -n", 2)), "own_way_cut") << last_.err;
+  EXPECT_EQ(code(remove(carrier, came + "sh -c 'unset SSH_CONNECTION; \"$@\"; exit $?' sh sudo -n", 2)), "own_way_cut");
+  EXPECT_EQ(code(remove(other, came + "sudo -n", 2)), "ok");
+  const std::string odd = "export SSH_CONNECTION='10.77.0.9 $(touch /run/ran) 10.77.0.1 22'; ";
+  EXPECT_EQ(code(remove(carrier, odd + "sudo -n", 3)), "ok") << "what is none is nobody's";
+  EXPECT_NE(lab_.run("ls /run/ran").status, 0);
 }
 
 TEST_F(HandScript, IsForRootAlone) {

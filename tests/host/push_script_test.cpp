@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "peerwright/base/seal.hpp"
+#include "peerwright/wireguard/firewall.hpp"
 
 namespace peerwright::test {
 namespace {
@@ -335,6 +336,57 @@ TEST_F(PushScript, DoesNotRemoveWhoCarriesTheWorker) {
   EXPECT_EQ(code(remove(wide, "fd77::1:9", 2)), "own_way_cut");
   EXPECT_EQ(code(remove(wide, "10.77.0.9", 2)), "ok") << "another carries it";
   EXPECT_EQ(code(remove(narrow, "192.0.2.1", 3)), "ok") << "it comes another way";
+}
+
+// A garden whose walls stand between the worker and the host's sshd cuts it off as a removal would.
+TEST_F(PushScript, DoesNotWallInWhoCarriesTheWorker) {
+  const auto one = peer({"10.77.0.9/32", "fd77::9/128", "10.78.0.0/24"});
+  ASSERT_EQ(lab_.run("ip link set wg0 up && ip route add 10.77.0.0/16 dev wg0 && ip route add 10.78.0.0/24 dev wg0 && "
+                     "ip -6 route add fd77::/64 dev wg0")
+                .status,
+            0);
+  ASSERT_TRUE(push(plan({}, {&one}), 1));
+  std::int64_t number = 1;
+  const auto wall_in = [&](const std::vector<wireguard::GardenDestination>& destinations,
+                           const std::string& connection = "10.77.0.9 40000 10.77.0.1 22",
+                           const std::vector<std::string>& others = {}) {
+    wireguard::Firewall firewall;
+    firewall.interface = "wg0";
+    wireguard::Garden garden;
+    garden.addresses = {"10.77.0.9", "fd77::9", "10.78.0.0/24"};
+    garden.addresses.insert(garden.addresses.end(), others.begin(), others.end());
+    garden.destinations = destinations;
+    firewall.gardens.push_back(garden);
+    firewall.gardens.push_back({{"10.77.0.44"}, {{"10.77.0.1/32", wireguard::RuleProtocol::any, 0}}});
+    PushPlan what;
+    what.firewall = wireguard::render_firewall(firewall);
+    const std::string said = "export SSH_CONNECTION='" + connection + "'; " + command(++number);
+    return answer(lab_.run(said, wireguard::render_push(what).reveal()), number);
+  };
+  using wireguard::RuleProtocol;
+  const std::string before = state();
+  const auto refused = wall_in({});
+  EXPECT_EQ(code(refused), "own_way_cut") << last_.err;
+  EXPECT_TRUE(refused.error().message.ends_with(' ' + one.public_key));
+  std::vector<std::string> many;
+  for (int i = 50; i < 90; ++i) many.push_back("10.77.0." + std::to_string(i));
+  const std::vector<wireguard::GardenDestination> elsewhere = {{"192.0.2.1/32", RuleProtocol::any, 0},
+                                                               {"10.77.0.1/32", RuleProtocol::tcp, 222},
+                                                               {"10.77.0.1/32", RuleProtocol::udp, 22},
+                                                               {"10.77.0.1/32", RuleProtocol::udp, 0}};
+  EXPECT_EQ(code(wall_in(elsewhere, "10.77.0.9 40000 10.77.0.1 22", many)), "own_way_cut");
+  EXPECT_EQ(code(wall_in(elsewhere, "10.78.0.7 40000 10.77.0.1 22")), "own_way_cut") << "from a network behind it";
+  EXPECT_EQ(code(wall_in(elsewhere, "fd77::9 40000 fd77::1 22")), "own_way_cut");
+  EXPECT_EQ(state(), before);
+
+  // Whose garden holds the host's sshd is let through, and so is who comes another way or from another peer.
+  for (const auto& [protocol, port] :
+       {std::pair{RuleProtocol::tcp, 22}, {RuleProtocol::any, 22}, {RuleProtocol::tcp, 0}, {RuleProtocol::any, 0}}) {
+    EXPECT_EQ(code(wall_in({{"10.77.0.0/24", protocol, port}, {"192.0.2.1/32", protocol, port}})), "ok") << port;
+  }
+  EXPECT_EQ(code(wall_in(elsewhere, "10.77.0.9 40000 10.77.0.1 222")), "ok");
+  EXPECT_EQ(code(wall_in(elsewhere, "192.0.2.1 40000 10.77.0.1 22")), "ok");
+  EXPECT_EQ(code(wall_in(elsewhere, "10.77.0.7 40000 10.77.0.1 22")), "ok");
 }
 
 }  // namespace

@@ -34,14 +34,16 @@ TEST(ObserveScriptTest, IsTheFileInTheSources) {
 
 TEST(HostFilesTest, AreTheDispatcherAndTheScriptsThatItCarriesOutEachNamedByItsHash) {
   const auto files = host_files();
-  ASSERT_EQ(files.size(), 3U);
+  ASSERT_EQ(files.size(), 4U);
   EXPECT_EQ(files[0].path, "/usr/local/lib/peerwright/push-" + sha256_hex(push_script()) + ".sh");
   EXPECT_EQ(files[0].content, push_script());
   EXPECT_EQ(files[1].path, "/usr/local/lib/peerwright/observe-" + sha256_hex(observe_script()) + ".sh");
   EXPECT_EQ(files[1].content, observe_script());
-  EXPECT_EQ(files[2].path, "/usr/local/lib/peerwright/hand");
-  EXPECT_EQ(files[2].content, source_of("hand.sh"));
-  EXPECT_EQ(files[2].mode, 0755);
+  EXPECT_EQ(files[2].path, "/usr/local/lib/peerwright/retire-" + sha256_hex(retire_script()) + ".sh");
+  EXPECT_EQ(files[2].content, source_of("retire.sh"));
+  EXPECT_EQ(files[3].path, "/usr/local/lib/peerwright/hand");
+  EXPECT_EQ(files[3].content, source_of("hand.sh"));
+  EXPECT_EQ(files[3].mode, 0755);
   EXPECT_EQ(files[0].mode, 0644);
 }
 

@@ -28,8 +28,42 @@ TEST_F(ServerLife, aRetiredServerRefusesAllButRegistration) {
   expect_refused(world.say(ServerDrain{"srv", false}), "server_retired");
   expect_refused(world.say(ServerMaintenance{"srv", true}), "server_retired");
   expect_refused(world.say(ServerRotateKey{"srv"}), "server_retired");
-  expect_refused(world.say(ServerReconcile{"srv"}), "server_retired");
   expect_refused(world.say(ServerObserve{"srv"}), "server_retired");
+}
+
+TEST_F(ServerLife, aRetiredServerTakesOrdersAboutWhatIsLeftUntilItsEndIsProven) {
+  retire();
+  EXPECT_EQ(ServerIds{srv().id}, world.say(ServerReconcile{"srv"}).doubtful_servers);
+  Server held = srv();
+  held.guard_held = 2;
+  world.state.load(held);
+  const Decision approved = world.say(ServerApprove{"srv", 2, true});
+  EXPECT_EQ(Outcome::accepted, approved.outcome);
+  EXPECT_EQ(ServerIds{srv().id}, approved.doubtful_servers) << "its host is gone to at once";
+  EXPECT_EQ(ServerIds{srv().id}, approved.due_servers);
+
+  Server ended = srv();
+  ended.retired_proven_at = world.state.now;
+  ended.guard_held = 2;
+  world.state.load(ended);
+  expect_refused(world.say(ServerReconcile{"srv"}), "server_retired");
+  expect_refused(world.say(ServerApprove{"srv", 2, true}), "server_retired");
+}
+
+TEST_F(ServerLife, aKeyThatOnlyTheHostHadEndsWithIt) {
+  for (const std::string sealed : {"", "c2VhbGVk"}) {
+    retire();
+    Server ended = srv();
+    ended.retired_proven_at = world.state.now;
+    ended.public_key = "key of srv";
+    ended.private_key_sealed = sealed;
+    world.state.load(ended);
+    ServerRegister again = ServerWorld::registration("srv");
+    again.public_key.clear();
+    ASSERT_EQ(Outcome::accepted, world.say(again).outcome);
+    EXPECT_EQ(sealed.empty() ? "" : "key of srv", srv().public_key);
+    EXPECT_EQ(sealed, srv().private_key_sealed);
+  }
 }
 
 TEST_F(ServerLife, allOfItsConfigurationIsOneRegister) {

@@ -103,6 +103,28 @@ TEST(HostAnswer, TheFileMayHaveNoKey) {
   EXPECT_EQ(answer->file_interface_key, "");
 }
 
+TEST(HostAnswer, OfTheEndIsWholeOrNone) {
+  const std::string whole = "absent interface firewall config\nend 12 ok 0 0\n";
+  const auto answer = parse_retired(whole, 0, kNumber);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->push_number, kNumber);
+  EXPECT_EQ(answer->interface_key + answer->file_hash + answer->firewall_loaded + answer->firewall_state, "");
+  const auto code = [](const std::string& output, std::optional<int> status, std::int64_t number = kNumber) {
+    const auto got = parse_retired(output, status, number);
+    return got ? "ok" : got.error().code;
+  };
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    ASSERT_EQ(code(whole.substr(0, at), 0), "host_answer_incomplete");
+    ASSERT_EQ(code(whole.substr(0, at) + whole.substr(at + 1), 0), "host_answer_incomplete");
+  }
+  EXPECT_EQ(code(whole, 0, 13), "host_answer_incomplete");
+  EXPECT_EQ(code(whole, std::nullopt), "host_answer_incomplete");
+  EXPECT_EQ(code(whole, 28), "host_answer_incomplete");
+  EXPECT_EQ(code(kWhole, 0), "host_answer_incomplete") << "of a reading";
+  EXPECT_EQ(code("error peers_left_on_host " + kKeyA + "\nend 12 peers_left_on_host\n", 28), "peers_left_on_host");
+  EXPECT_EQ(code("error host_step_failed x\nend 12 host_step_failed\n", 26), "host_step_failed");
+}
+
 TEST(HostAnswer, CutAtAnyByteIsNone) {
   for (std::size_t bytes = 0; bytes < kWhole.size(); ++bytes) {
     const auto answer = parse_answer(kWhole.substr(0, bytes), 0, kNumber);

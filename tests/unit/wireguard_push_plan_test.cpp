@@ -136,6 +136,8 @@ TEST(ExecCommand, QuotesTheScript) {
   EXPECT_EQ(exec_command(inside, PushMode::reading, 8, 5, "x").value(),
             "podman exec -i wg timeout -k 5 5 sh -c 'x' peerwright wg0 /config/wg0.conf i-1 8 reading '' "
             "\"$SSH_CONNECTION\"");
+  EXPECT_EQ(exec_command(inside, PushMode::retire, 9, 5, "x").value(),
+            "podman exec -i wg timeout -k 5 5 sh -c 'x' peerwright wg0 /config/wg0.conf i-1 9");
 }
 
 TEST(ExecCommand, NamesTheScriptByItsHashWhereItLiesOnTheHost) {
@@ -146,6 +148,8 @@ TEST(ExecCommand, NamesTheScriptByItsHashWhereItLiesOnTheHost) {
   where.way = WayIn::sudo;
   EXPECT_EQ(exec_command(where, PushMode::push, 7, 30, "the script").value(),
             "sudo -n /usr/local/lib/peerwright/hand " + words);
+  EXPECT_EQ(exec_command(where, PushMode::retire, 7, 30, "the script").value(),
+            "sudo -n /usr/local/lib/peerwright/hand retire " + hash + " 30 wg0 /etc/wireguard/wg0.conf i-1 7 " + kKeyA);
   EXPECT_EQ(observe_command(where, 20, "the script").value(),
             "sudo -n /usr/local/lib/peerwright/hand observe " + hash + " 20 wg0 /etc/wireguard/wg0.conf");
   where.exec_prefix = "podman exec -i wg";

@@ -82,6 +82,8 @@ inline constexpr std::size_t kMaxErrorOutputBytes = 4096;
 
 // The constant script that carries out a push (src/ssh/scripts/push.sh), for wireguard::exec_command.
 std::string_view push_script();
+// The one that ends a server on its host (src/ssh/scripts/retire.sh), for the same with PushMode::retire.
+std::string_view retire_script();
 // The one that looks at a host and changes nothing (src/ssh/scripts/observe.sh), for wireguard::observe_command.
 std::string_view observe_script();
 // The one that makes a server out of a host (src/ssh/scripts/prepare.sh), for wireguard::prepare_command.

@@ -23,6 +23,7 @@ struct DeliveryLimits {
   int peers = 0;         // added per push
   int urgent_peers = 0;  // added by a push that carries urgent removals
   domain::GuardLimits guard{};
+  std::chrono::milliseconds look_again{0};  // when a retired server that strangers hold back is read again
 };
 
 // The firewall that a server is to have, as it was wanted when a push was planned.
@@ -118,15 +119,16 @@ class DeliveryStore {
                                         std::chrono::milliseconds dead_after, bool failing = false);
 
   // Computes the next push of a claimed server, raises its push number, notes the doubt and marks what is pushed, in
-  // one commit. nullopt: nothing is to be sent (what had changed is proven already), the delivery is finished, or the
-  // lease is gone.
+  // one commit. nullopt: nothing is to be sent (what had changed is proven already), the delivery is finished, the
+  // lease is gone, or a retired server is held back by peers that are not ours, which is said (`peers_left_on_host`).
+  // The last push of a retired server has the mode retire.
   Result<std::optional<PlannedPush>> plan(const std::string& worker_id, domain::Id server_id,
                                           const DeliveryLimits& limits);
 
-  // Stores what a push or a reading proved, says it, and releases the server. `WHERE push_no = mine`: after somebody
-  // else's push nothing is stored, error `push_overtaken` (later). A host that shows nothing of what it was told is
-  // tried again after `retry_in`. No peer is called applied while the firewall that was planned is not proven; removals
-  // are, for what has no key there is off whatever the firewall says.
+  // Stores what a push or a reading proved, says it, and releases the server. Of the mode retire: its end. `WHERE
+  // push_no = mine`: after somebody else's push nothing is stored, error `push_overtaken` (later). A host that shows
+  // nothing of what it was told is tried again after `retry_in`. No peer is called applied while the firewall that was
+  // planned is not proven; removals are, for what has no key there is off whatever the firewall says.
   Result<Finished> finish(const std::string& worker_id, const PlannedPush& push, const wireguard::HostAnswer& answer,
                           const wireguard::Proof& proof,
                           std::chrono::milliseconds retry_in = std::chrono::milliseconds(0));

@@ -46,12 +46,14 @@ enum class PushMode {
   push,     // remove, add, save, read back what was touched
   reading,  // change nothing but the push number; read back the whole interface
   look,     // the same, and leave the push number as it is: for people, for it proves nothing to the database
+  retire,   // the end: take interface, unit, firewall and saved file away, and read back that they are absent
 };
 
 // The command line to execute on the host: `exec_prefix timeout ... sh -c SCRIPT peerwright ...`, or, where the scripts
 // lie on the host, plain words that name this one by its hash: `push SHA256 ...`, after `sudo -n` and the dispatcher's
-// path or without. It holds no secret. `timeout_seconds` bounds the whole run on the host. Error:
-// `host_setting_invalid` (characters that have no place in an interface, path or prefix).
+// path or without. It holds no secret. `timeout_seconds` bounds the whole run on the host. `script` is retire.sh for
+// the mode of that name, push.sh for the others. Error: `host_setting_invalid` (characters that have no place in an
+// interface, path or prefix).
 Result<std::string> exec_command(const HostInterface& where, PushMode mode, std::int64_t push_number,
                                  int timeout_seconds, std::string_view script);
 
@@ -129,6 +131,12 @@ struct HostAnswer {
 // `equal_to` is what the plan's `equal_listing` was made of; the answer then shows it where the host says that it does.
 Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit_status, std::int64_t push_number,
                                 const std::vector<PeerConfig>& equal_to = {});
+
+// Reads the answer of the mode retire, with the errors above and
+//   `peers_left_on_host` (later)      the key that the message ends with is not in the plan: nothing was taken down
+//   `host_step_failed` (never)        a step failed; what was done is seen, and not done twice
+// An answer shows nothing: the interface, its firewall and the saved file are absent, and with them every key.
+Result<HostAnswer> parse_retired(std::string_view output, std::optional<int> exit_status, std::int64_t push_number);
 
 // Why a command did not come as far as the dispatcher that a way other than shell leads to, where that is certain;
 // nothing was run on the host then. nullopt: the answer speaks for itself. Errors, all `never`: `host_script_outdated`

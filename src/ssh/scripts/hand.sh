@@ -3,6 +3,7 @@
 # key whose forced command it is. It lies at /usr/local/lib/peerwright/hand, root's, and the scripts that it runs lie
 # beside it, each named by the SHA-256 of its text, so that workers of two versions work side by side.
 #   hand push SHA256 TIMEOUT INTERFACE CONFIG INSTALLATION NUMBER MODE [KEY]
+#   hand retire SHA256 TIMEOUT INTERFACE CONFIG INSTALLATION NUMBER [KEY]
 #   hand observe SHA256 TIMEOUT INTERFACE CONFIG
 # Without arguments the words are those of SSH_ORIGINAL_COMMAND. Every word has to have its strict form; nothing is ever
 # evaluated. Which interfaces may be touched stands in `allowed` beside this file, a line "INTERFACE CONFIG" each; without
@@ -15,6 +16,7 @@ LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin IFS='
 export LC_ALL PATH
 home=/usr/local/lib/peerwright
 longest_seconds=3600
+most_parents=8 # between sshd and this script
 # As in push.sh: a refusal has the same exit status in all three.
 codes='plan_incomplete push_number_refused host_of_other_installation prefix_taken_on_host host_tool_missing
 host_config_missing interface_missing wg_refused host_busy host_storage_failed interface_key_changed
@@ -54,9 +56,9 @@ if [ $# = 0 ]; then
 fi
 
 # The number first: a refusal is told to the push that it is about.
-! whole "${7:-}" 18 || [ "$1" != push ] || number=$7
+! whole "${7:-}" 18 || [ "$1" = observe ] || number=$7
 case "${1:-} $#" in
-  'push 8' | 'push 9' | 'observe 5') ;;
+  'push 8' | 'push 9' | 'retire 7' | 'retire 8' | 'observe 5') ;;
   *) refuse "no such command, or not its number of words" ;;
 esac
 what=$1 hash=$2 seconds=$3 interface=$4 config=$5
@@ -66,14 +68,23 @@ made_of "$interface" 0-9A-Za-z_=+.- 1 15 || refuse "the interface"
 case $interface in -* | . | ..) refuse "the interface" ;; esac
 made_of "$config" 0-9A-Za-z_=+./@- 2 512 || refuse "the configuration path"
 case $config/ in [!/]* | *//* | */../* | */./*) refuse "the configuration path" ;; esac
-if [ "$what" = push ]; then
+key='' # of the interface
+if [ "$what" != observe ]; then
   [ -n "$number" ] || refuse "the push number"
   made_of "$6" 0-9A-Za-z_- 1 64 || refuse "the installation"
-  case $8 in push | reading | look) ;; *) refuse "the mode" ;; esac
-  if [ $# = 9 ]; then
-    case $9 in *=) made_of "${9%=}" 0-9A-Za-z+/ 43 43 || refuse "the key" ;; *) refuse "the key" ;; esac
-  fi
 fi
+case $what in
+  push)
+    case $8 in push | reading | look) ;; *) refuse "the mode" ;; esac
+    [ $# != 9 ] || key=$9
+    ;;
+  retire) [ $# != 8 ] || key=$8 ;;
+esac
+case $what$#/$key in
+  push8/ | retire7/ | observe5/) ;;
+  */*=) made_of "${key%=}" 0-9A-Za-z+/ 43 43 || refuse "the key" ;;
+  *) refuse "the key" ;;
+esac
 shift 3
 
 for tool in id stat sha256sum env timeout sh; do
@@ -100,5 +111,19 @@ roots "$script" || fail host_script_outdated "$script is not root's alone"
 sum=$(sha256sum <"$script") || fail host_script_outdated "$script cannot be read"
 [ "${sum%% *}" = "$hash" ] || fail host_script_outdated "$script has another text than its name says"
 
-# Whence the worker comes is for push.sh to know; sudo does not pass it on.
-exec env -i PATH="$PATH" ${SSH_CONNECTION:+SSH_CONNECTION="$SSH_CONNECTION"} timeout -k 5 "$seconds" sh "$script" "$@"
+# Whence the worker comes is for push.sh to know. sudo does not pass it on, but was told of it itself: it is looked for in
+# what the processes above this one were started with, which root may read. Where it is not found, nobody knows.
+connection_above() {
+  pid=$PPID looks=0 found=''
+  while [ "$pid" -gt 1 ] && [ "$looks" -lt "$most_parents" ] && [ -r "/proc/$pid/environ" ]; do
+    found=$(tr '\0' '\n' <"/proc/$pid/environ" 2>/dev/null | sed -n '/^SSH_CONNECTION=/{s/^[^=]*=//p;q;}')
+    [ -z "$found" ] || break
+    pid=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
+    pid=${pid:-0} looks=$((looks + 1))
+  done
+  printf %s "$found"
+}
+came=${SSH_CONNECTION:-$(connection_above 2>/dev/null)}
+made_of "$came" '0-9A-Za-z:.%_ -' 1 200 || came='' # a zone of IPv6 may have any letters
+
+exec env -i PATH="$PATH" ${came:+SSH_CONNECTION="$came"} timeout -k 5 "$seconds" sh "$script" "$@"

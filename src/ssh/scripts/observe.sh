@@ -10,7 +10,8 @@ nft_file=${config%/*}/peerwright-$interface.nft
 # As in push.sh: a refusal has the same exit status in both.
 codes='plan_incomplete push_number_refused host_of_other_installation prefix_taken_on_host host_tool_missing
 host_config_missing interface_missing wg_refused host_busy host_storage_failed interface_key_changed
-nft_refused host_script_outdated host_command_refused host_not_root host_key_missing host_step_failed own_way_cut'
+nft_refused host_script_outdated host_command_refused host_not_root host_key_missing host_step_failed own_way_cut
+peers_left_on_host'
 
 fail() { # CODE DETAIL...
   status=10

@@ -23,7 +23,8 @@ removal_words=900 # 300 removals of three words are shorter than the shortest ar
 # The exit status of a refusal is 10 for the first of these and one more for each that follows.
 codes='plan_incomplete push_number_refused host_of_other_installation prefix_taken_on_host host_tool_missing
 host_config_missing interface_missing wg_refused host_busy host_storage_failed interface_key_changed
-nft_refused host_script_outdated host_command_refused host_not_root host_key_missing host_step_failed own_way_cut'
+nft_refused host_script_outdated host_command_refused host_not_root host_key_missing host_step_failed own_way_cut
+peers_left_on_host'
 
 fail() { # CODE DETAIL...
   status=10
@@ -212,15 +213,19 @@ if [ "$mode" = push ] && { [ "$adds" -gt 0 ] || [ -n "$new_key" ]; }; then
   esac
 fi
 
-# Whoever carries the worker's own packets is not removed: nothing could be put right there any more.
+# Whoever carries the worker's own packets is neither removed nor walled in, unless the garden lets it through: nothing
+# could be put right there any more.
 comes_through_tunnel() {
-  client=${client%% *} client=${client%\%*}
+  # shellcheck disable=SC2086 # client address, its port, our address, our port
+  set -- $client
+  client=${1:-} host=${3:-} port=${4:-}
+  client=${client%\%*} host=${host%\%*}
   [ -n "$client" ] || return 1
   command -v ip >/dev/null 2>&1 || return 0
   case $(ip route get "$client" 2>/dev/null) in *" dev $interface "*) return 0 ;; esac
   return 1
 }
-if [ "$mode" = push ] && [ "$removals" -gt 0 ] && comes_through_tunnel; then
+if [ "$mode" = push ] && { [ "$removals" -gt 0 ] || [ -s "$work/nft" ]; } && comes_through_tunnel; then
   own=$(dump | run_awk '
     function binary(n, width,  text) { while (width-- > 0) { text = (n % 2) text; n = int(n / 2) } return text }
     function hex(digits,  i, n) {
@@ -240,22 +245,43 @@ if [ "$mode" = push ] && [ "$removals" -gt 0 ] && comes_through_tunnel; then
       for (i = 1; i <= right; i++) text = text binary(hex(part[i]), 16)
       return "6" text
     }
-    BEGIN { longest = -1 }
-    NR == FNR { if ($1 == "#remove") removed[$2] = 1; next }
-    own == "" { own = bits(client) }
-    NF == 8 {
-      n = split($4, ip, ",")
-      for (i = 1; i <= n; i++) {
-        split(ip[i], prefix, "/")
-        if (prefix[2] > longest && index(own, substr(bits(prefix[1]), 1, prefix[2] + 1)) == 1) {
-          longest = prefix[2] + 0
-          carrier = $1
-        }
+    # The length of a prefix in which the address lies, else -1.
+    function within(prefix, address,  part, ones) {
+      split(prefix, part, "/")
+      ones = part[2] != "" ? part[2] + 0 : index(prefix, ":") ? 128 : 32
+      return index(bits(address), substr(bits(part[1]), 1, ones + 1)) == 1 ? ones : -1
+    }
+    # What the firewall to come says of gardens (render_firewall): whose they are, and which let the connection through.
+    function garden(text,  word, n, i, reached) {
+      unread = unread text
+      if (text ~ /,$/) return
+      text = unread
+      unread = ""
+      gsub(/[{},]/, " ", text)
+      n = split(text, word, " ")
+      if (word[1] == "set" || word[1] == "chain") place = word[2]
+      if (place !~ /^garden/) return
+      if (word[1] == "elements") {
+        for (i = 3; i <= n; i++) if (within(word[i], client) >= 0) { walled = place; sub(/_.*/, "", walled) }
+      } else if (word[2] == "daddr") {
+        for (i = 3; word[i] ~ /[.:]/; i++) if (within(word[i], host) >= 0) reached = 1
+        if (word[i] == "meta") i += 2
+        if (!reached || (word[i] != "tcp" && word[i] != "accept")) return
+        if (text !~ / dport /) opened[place] = 1
+        for (; i < n; i++) if (word[i] == port) opened[place] = 1
       }
     }
+    BEGIN { longest = -1 }
+    NR == FNR { if ($1 == "#remove") removed[$2] = 1; else if ($1 == "#nft") garden(substr($0, 6)); next }
+    NF == 8 {
+      n = split($4, ip, ",")
+      for (i = 1; i <= n; i++) if (within(ip[i], client) > longest) { longest = within(ip[i], client); carrier = $1 }
+    }
     $1 == "~end" { complete = 1 }
-    END { if (carrier in removed) print carrier; exit complete ? 0 : 1 }' "$work/plan" client="$client" -) ||
-    wg_failed show
+    END {
+      if (carrier in removed || (walled != "" && !(walled in opened))) print carrier
+      exit complete ? 0 : 1
+    }' client="$client" host="$host" port="$port" "$work/plan" -) || wg_failed show
   [ -z "$own" ] || fail own_way_cut "$own"
 fi
 

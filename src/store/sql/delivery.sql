@@ -47,7 +47,7 @@ SELECT d.in_doubt OR d.import_tenant_id IS NOT NULL, d.urgent_since IS NOT NULL,
   EXISTS (SELECT FROM peers p WHERE p.server_id = $1 AND p.entitlement = 'walled_garden'),
   EXISTS (SELECT FROM (SELECT DISTINCT tenant_id FROM access_rules WHERE active) r
           WHERE EXISTS (SELECT FROM peers p WHERE p.tenant_id = r.tenant_id AND p.server_id = $1)),
-  d.import_tenant_id, d.import_cause
+  d.import_tenant_id, d.import_cause, d.error_code
 FROM deliveries d WHERE d.server_id = $1 AND d.worker_id = $2::uuid FOR NO KEY UPDATE OF d;
 
 -- name: delivery_release
@@ -234,22 +234,47 @@ FROM (SELECT r.removals, r.walled, (SELECT min(created_at) FROM removals WHERE s
                   AND m.public_key IN (w.public_key, w.staged_key)))
               OR $9 AND EXISTS (
                 SELECT FROM wanted_peers WHERE server_id = $1 AND entitlement = 'walled_garden' AND walled
-                  AND public_key IS NOT NULL AND proven IS DISTINCT FROM '') AS removals,
+                  AND public_key IS NOT NULL AND proven IS DISTINCT FROM '' AND delivery_error <> 'own_way_cut') AS removals,
               EXISTS (
               SELECT FROM wanted_peers WHERE server_id = $1 AND entitlement = 'walled_garden' AND walled
                 AND generation > applied_generation AND applied_generation > 0 AND delivery_error = '') AS walled) r) w
 WHERE d.server_id = $1 AND d.worker_id = $2::uuid
 RETURNING d.due;
 
+-- name: delivery_left
+-- What a retired server still has: whether keys of ours may stand there, those of its strangers that wait for an approval,
+-- all of its strangers, and why they wait.
+SELECT EXISTS (SELECT FROM removals WHERE server_id = $1) OR EXISTS (SELECT FROM node_links WHERE server_id = $1)
+    OR EXISTS (SELECT FROM wanted_peers WHERE server_id = $1),
+  (SELECT count(*) FROM foreign_peers WHERE server_id = $1 AND state = 'held'),
+  (SELECT count(*) FROM foreign_peers WHERE server_id = $1),
+  (SELECT guard_code FROM servers WHERE id = $1);
+
+-- name: delivery_left_keys
+-- Of ours that were to go, and go with the interface.
+SELECT public_key FROM removals WHERE server_id = $1 ORDER BY public_key LIMIT $2;
+
+-- name: delivery_hold_back
+-- The next look is a reading again. Answers whether that says something new.
+UPDATE deliveries d
+SET in_doubt = true, worker_id = NULL, attempts = d.attempts + 1, error_code = $3, error_message = $4,
+  next_attempt_at = now() + $5 * interval '1 millisecond'
+FROM (SELECT error_code, error_message FROM deliveries WHERE server_id = $1) was
+WHERE d.server_id = $1 AND d.worker_id = $2::uuid
+RETURNING was.error_code <> $3 OR was.error_message <> $4;
+
 -- name: delivery_retired
--- Nothing is due and nothing in doubt: of a retired server that is the proof of its end, once.
+-- Nothing is due and nothing in doubt after the push that took everything down: that is the proof of its end, once.
+WITH ended AS (
 UPDATE servers v SET retired_proven_at = clock_now(), version = v.version + 1
 FROM deliveries d
 WHERE v.id = $1 AND d.server_id = v.id AND v.state = 'retired' AND v.retired_word = '' AND v.retired_proven_at IS NULL
   AND NOT d.due AND NOT d.in_doubt
   AND NOT EXISTS (SELECT FROM removals r WHERE r.server_id = v.id)
   AND NOT EXISTS (SELECT FROM node_links l WHERE l.server_id = v.id)
-RETURNING v.version, (extract(epoch FROM v.retired_proven_at) * 1000000)::bigint;
+RETURNING v.id, v.version, v.retired_proven_at),
+seen AS (UPDATE deliveries SET proven_at = now() WHERE server_id IN (SELECT id FROM ended))
+SELECT version, (extract(epoch FROM retired_proven_at) * 1000000)::bigint FROM ended;
 
 -- name: delivery_park_key
 -- What the host refuses for ever is set aside, so that its neighbours go on; a change of the peer (after generation $4)

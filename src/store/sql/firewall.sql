@@ -2,10 +2,11 @@
 
 -- name: firewall_walled
 -- Peers in the walled garden: as they were announced, but for those whose hold is lifted already. One whose hold grew to
--- a cut stays in it until its key is gone.
+-- a cut stays in it until its key is gone. Who carries the worker's own way is not walled in.
 SELECT p.tenant_id, p.network_id, p.address_offset, array_to_string(p.site_networks, ',')
 FROM peers p
 WHERE p.server_id = $1 AND p.entitlement = 'walled_garden' AND p.address_offset IS NOT NULL
+  AND p.delivery_error <> 'own_way_cut'
   AND NOT EXISTS (SELECT FROM wanted_peers w WHERE w.id = p.id AND NOT w.walled)
 ORDER BY p.id;
 
@@ -54,6 +55,7 @@ UPDATE deliveries SET firewall_refused = '' WHERE server_id = $1;
 SELECT p.id, p.public_key, p.staged_key, coalesce(p.proven = '', false),
   p.delivery_error = $2 AND p.applied_generation < p.generation
 FROM wanted_peers p WHERE p.server_id = $1 AND p.entitlement = 'walled_garden' AND p.walled AND p.public_key IS NOT NULL
+  AND p.delivery_error <> 'own_way_cut'
 ORDER BY p.id;
 
 -- name: firewall_take_back

@@ -113,6 +113,23 @@ TEST_F(Prepare, ALiveHostKeepsItsKeyAndAnotherIsRefused) {
   EXPECT_EQ(prepare({}, "nowhere").exit_status, 3);
 }
 
+TEST_F(Prepare, AHostOfAnotherInstallationIsNotTouched) {
+  provision("P1");
+  const auto state = [&] { return host.sh("wg show wg0 listen-port; cat /etc/wireguard/wg0.conf"); };
+  const std::string before = state();
+  Installation second;
+  second.start_worker("s1");
+  auto registered = server_register("fra1", "net", host);
+  registered.cloud_event["data"]["listen_port"] = 51999;
+  second.establish({network_set("net"), registered});
+  for (const bool looks : {true, false}) {
+    std::vector<std::string> words{"server", "prepare", "fra1", "--user", "ada"};
+    if (looks) words.emplace_back("--dry-run");
+    EXPECT_EQ(second.cli(words).exit_status, 4);
+    EXPECT_EQ(state(), before);
+  }
+}
+
 TEST_F(Prepare, ANewKeyForKnownClientsIsAskedFor) {
   const std::string lost = wireguard::generate_key_pair().public_key;
   installation.db().execute("UPDATE servers SET public_key = '" + lost + "' WHERE name = 'ams1'");

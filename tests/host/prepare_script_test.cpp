@@ -22,6 +22,7 @@ using wireguard::PrepareMode;
 using wireguard::PreparePlan;
 
 constexpr int kTimeoutSeconds = 60;
+constexpr const char* kInstallation = "one";
 
 // The script that makes a server out of a host, on a host of its own for each test.
 class PrepareScript : public testing::Test {
@@ -48,8 +49,8 @@ class PrepareScript : public testing::Test {
   }
 
   [[nodiscard]] std::string command(PrepareMode mode) const {
-    return wireguard::prepare_command({"wg0", path_.empty() ? config() : path_, "", "", ""}, mode, kTimeoutSeconds,
-                                      script_)
+    return wireguard::prepare_command({"wg0", path_.empty() ? config() : path_, "", kInstallation, ""}, mode,
+                                      kTimeoutSeconds, script_)
         .value();
   }
 
@@ -204,6 +205,22 @@ TEST_F(PrepareScript, KeepsTheKeyOfTheHostAndRefusesAnother) {
   EXPECT_EQ(done->interface_key, own);
   EXPECT_EQ(done->file_key, own);
   EXPECT_THAT(read_file(lab_.config()), HasSubstr("PrivateKey = " + lab_.private_key() + "\n"));
+}
+
+TEST_F(PrepareScript, AHostOfAnotherInstallationIsNotTouched) {
+  auto what = plan();
+  what.listen_port = 51999;
+  for (const auto& [mark, refusal] :
+       {std::pair("two 7\n", "host_of_other_installation"), std::pair("", "host_storage_failed")}) {
+    write_file(config() + ".push", mark);
+    sh(": >>" + config() + ".lock");
+    const std::string before = state();
+    EXPECT_EQ(code(run(what, PrepareMode::look)), refusal);
+    EXPECT_EQ(code(run(what)), refusal);
+    EXPECT_EQ(state(), before);
+  }
+  write_file(config() + ".push", std::string(kInstallation) + " 7\n");
+  EXPECT_EQ(code(run(what)), "ok");
 }
 
 TEST_F(PrepareScript, AHostWithoutAKeyNeedsTheRightOne) {

@@ -1,5 +1,5 @@
 # Makes a WireGuard server out of a host, or tells what is missing:
-#   sh -c SCRIPT peerwright INTERFACE CONFIG MODE      MODE: prepare, or look, which changes nothing
+#   sh -c SCRIPT peerwright INTERFACE CONFIG MODE INSTALLATION      MODE: prepare, or look, which changes nothing
 # Standard input is a plan (render_prepare), standard output the answer (parse_prepared): see wireguard/prepare.hpp.
 # POSIX sh with the tools of push.sh, as root. Every step looks first, does what is missing, and looks again: nothing is
 # said to be done that does not hold. No private or preshared key leaves the host, stands in an argument, or is written
@@ -8,7 +8,7 @@ set -u
 umask 077
 LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${PATH:-}
 export LC_ALL PATH
-interface=$1 config=$2 mode=$3
+interface=$1 config=$2 mode=$3 installation=$4
 directory=${config%/*}
 pre_up="test ! -e $directory/peerwright-%i.nft || nft -f $directory/peerwright-%i.nft" # see push.sh
 sysctl_file=/etc/sysctl.d/99-peerwright-$interface.conf
@@ -288,6 +288,11 @@ if [ "$mode" != look ]; then
   flock -n 9 || timeout "$lock_seconds" flock 9 || fail host_busy "$config.lock is held"
 else
   step "mkdir $directory" is_directory false "$directory"
+fi
+# As in push.sh, whose mark says whose host this is.
+if [ -e "$config.push" ]; then
+  read -r owner rest <"$config.push" && [ -n "$owner" ] || fail host_storage_failed "$config.push is damaged"
+  [ "$owner" = "$installation" ] || fail host_of_other_installation "$owner"
 fi
 
 if config_there; then

@@ -194,7 +194,7 @@ WITH made AS (
   SELECT p.server_id, k.public_key, p.id
   FROM peers p JOIN servers v ON v.id = p.server_id CROSS JOIN LATERAL (VALUES (p.public_key), (p.staged_key)) AS k(public_key)
   WHERE p.stage IN ('provisioned', 'revoked') AND k.public_key IS NOT NULL
-    AND NOT (v.state = 'retired' AND v.retired_word <> '')
+    AND NOT (v.state = 'retired' AND (v.retired_word <> '' OR v.retired_proven_at IS NOT NULL))
     AND NOT EXISTS (SELECT FROM wanted_peers w WHERE w.id = p.id)
   ON CONFLICT DO NOTHING)
 SELECT count(*) FROM removals;
@@ -221,13 +221,18 @@ SET proven = '? ' || CASE
 WHERE public_key <> '';
 
 -- name: recover_deliveries
+-- Nothing is delivered to a server that has ended; but it may be registered again, where a host has seen more numbers.
+WITH ended AS (
+  UPDATE deliveries d SET push_no = d.push_no + 1, takes_push_no = true FROM servers v
+  WHERE v.id = d.server_id AND v.state = 'retired' AND (v.retired_word <> '' OR v.retired_proven_at IS NOT NULL))
 UPDATE deliveries d
 SET in_doubt = true, due = true, due_since = coalesce(d.due_since, now()), push_no = d.push_no + 1, takes_push_no = true,
   urgent_since = CASE WHEN EXISTS (SELECT FROM removals r WHERE r.server_id = d.server_id) THEN coalesce(d.urgent_since, now()) END,
   next_attempt_at = now(), attempts = 0, error_code = '', error_message = '', worker_id = NULL, firewall_known = false,
   firewall_refused = ''
 FROM servers v
-WHERE v.id = d.server_id AND v.word IS NOT NULL AND NOT (v.state = 'retired' AND v.retired_word <> '');
+WHERE v.id = d.server_id AND v.word IS NOT NULL
+  AND NOT (v.state = 'retired' AND (v.retired_word <> '' OR v.retired_proven_at IS NOT NULL));
 
 -- name: recover_say_again
 -- Statuses that were lost with the outbox: all configurations are said once more.

@@ -48,7 +48,7 @@ class Prepare : public FlowTest {
   // A push that was tried may have left its lock file.
   [[nodiscard]] bool is_bare() const {
     return bare.sh(
-               "ls /etc/wireguard/wg0.conf /etc/sysctl.d/99-peerwright-* 2>/dev/null; ip -o link show dev wg0 "
+               "ls /etc/wireguard/wg0.conf /etc/sysctl.d/99-*peerwright-* 2>/dev/null; ip -o link show dev wg0 "
                "2>/dev/null; cat /proc/sys/net/ipv4/ip_forward") == "0\n";
   }
   std::string of_server_row(const std::string& column) {

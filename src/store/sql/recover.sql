@@ -143,6 +143,17 @@ ON CONFLICT (topic, partition, message_offset) DO NOTHING;
 UPDATE dead_letters SET state = $4, settled_at = CASE WHEN $4 = 'discarded' THEN clock_now() END
 WHERE topic = $1 AND partition = $2 AND message_offset = $3;
 
+-- name: fold_retired
+UPDATE servers SET retired_proven_at = to_timestamp($2::bigint / 1000000.0) WHERE id = $1 AND state = 'retired';
+
+-- name: fold_kept_key
+INSERT INTO foreign_peers (server_id, public_key, allowed_ips, state) VALUES ($1, $2, '{}', 'kept')
+ON CONFLICT (server_id, public_key) DO UPDATE SET state = excluded.state;
+
+-- name: fold_approved_key
+-- Where nothing holds it any more, whoever sees it there is asked again.
+UPDATE foreign_peers SET state = 'removing' WHERE server_id = $1 AND public_key = $2 AND state = 'held';
+
 -- name: fold_allocated
 -- As wg_allocate_ip did it.
 WITH held AS (UPDATE peers SET network_id = $2, address_offset = $3 WHERE id = $1),

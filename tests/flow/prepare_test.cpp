@@ -114,7 +114,8 @@ TEST_F(Prepare, ALiveHostKeepsItsKeyAndAnotherIsRefused) {
 }
 
 TEST_F(Prepare, AHostOfAnotherInstallationIsNotTouched) {
-  provision("P1");
+  expect(of_peer("provision", "P1", {{"server", "fra1"}, {"public_key", keys("P1").public_key}}));
+  ASSERT_TRUE(comes_on("P1"));
   const auto state = [&] { return host.sh("wg show wg0 listen-port; cat /etc/wireguard/wg0.conf"); };
   const std::string before = state();
   Installation second;

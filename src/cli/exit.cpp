@@ -18,15 +18,16 @@ struct Row {
 constexpr std::array kExits{
     Row{"db_schema_missing", Exit::failed},     // transient for a worker that waits, not for a person
     Row{"kafka_setting_invalid", Exit::usage},  // a property of the configuration
-    Row{"secret_unreadable", Exit::usage},     Row{"secret_empty", Exit::usage},
-    Row{"secret_too_large", Exit::usage},      Row{"encryption_key_invalid", Exit::usage},
-    Row{"private_key_invalid", Exit::usage},   Row{"private_key_mismatch", Exit::conflict},
-    Row{"file_exists", Exit::conflict},        Row{"peer_not_configurable", Exit::conflict},
-    Row{"server_key_unknown", Exit::conflict}, Row{"dead_letter_settled", Exit::conflict},
-    Row{"intake_key_invalid", Exit::usage},    Row{"interface_key_changed", Exit::conflict},
-    Row{"server_retired", Exit::conflict},     Row{"server_address_missing", Exit::conflict},
-    Row{"plan_gave_way", Exit::unreachable},   Row{"database_not_empty", Exit::conflict},
-    Row{"audit_forked", Exit::conflict},
+    Row{"secret_unreadable", Exit::usage},        Row{"secret_empty", Exit::usage},
+    Row{"secret_too_large", Exit::usage},         Row{"encryption_key_invalid", Exit::usage},
+    Row{"private_key_invalid", Exit::usage},      Row{"private_key_mismatch", Exit::conflict},
+    Row{"file_exists", Exit::conflict},           Row{"peer_not_configurable", Exit::conflict},
+    Row{"server_key_unknown", Exit::conflict},    Row{"dead_letter_settled", Exit::conflict},
+    Row{"intake_key_invalid", Exit::usage},       Row{"interface_key_changed", Exit::conflict},
+    Row{"server_retired", Exit::conflict},        Row{"server_address_missing", Exit::conflict},
+    Row{"plan_gave_way", Exit::unreachable},      Row{"database_not_empty", Exit::conflict},
+    Row{"audit_forked", Exit::conflict},          Row{"host_of_other_installation", Exit::conflict},
+    Row{"migration_gave_way", Exit::unreachable},
 };
 
 }  // namespace

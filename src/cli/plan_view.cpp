@@ -64,11 +64,12 @@ Json row_of_event(const PlannedEvent& event, const store::Arrival& arrival, cons
 }
 
 Json row_of_peer(const PlannedPeer& peer) {
-  const bool node = peer.tenant.empty();
   return {{"action", store::name_of(peer.action)},
-          {"kind", node ? "node" : "peer"},
+          {"kind", peer.foreign          ? "foreign"
+                   : peer.tenant.empty() ? "node"
+                                         : "peer"},
           {"tenant", or_null(peer.tenant)},
-          {"name", peer.name},
+          {"name", peer.foreign ? Json() : Json(peer.name)},
           {"public_key", or_null(peer.public_key)},
           {"allowed_ips", peer.allowed_ips},
           {"changes", peer.changes},
@@ -121,8 +122,10 @@ void say(const std::string& line) { std::cout << printable(line) << '\n'; }
 void print_peer(const PlannedPeer& peer) {
   static const std::map<PlanAction, char> kMarks{
       {PlanAction::add, '+'}, {PlanAction::change, '~'}, {PlanAction::remove, '-'}};
-  std::string line = std::string("  ") + kMarks.at(peer.action) + ' ' +
-                     (peer.tenant.empty() ? "node " : "peer " + peer.tenant + '/') + peer.name;
+  const std::string whose = peer.foreign          ? "key " + peer.public_key
+                            : peer.tenant.empty() ? "node " + peer.name
+                                                  : "peer " + peer.tenant + '/' + peer.name;
+  std::string line = std::string("  ") + kMarks.at(peer.action) + ' ' + whose;
   if (!peer.allowed_ips.empty()) line += "  " + joined(peer.allowed_ips);
   std::string why = peer.action == PlanAction::change ? joined(peer.changes) : peer.why;
   if (!peer.cause.empty()) why += (why.empty() ? "" : ": ") + peer.cause;

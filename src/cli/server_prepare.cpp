@@ -5,6 +5,7 @@
 #include "event.hpp"
 #include "peerwright/ssh/host_files.hpp"
 #include "peerwright/ssh/session.hpp"
+#include "peerwright/store/import.hpp"
 #include "peerwright/wireguard/key.hpp"
 #include "peerwright/wireguard/prepare.hpp"
 #include "setup.hpp"
@@ -87,7 +88,8 @@ Result<wireguard::PreparePlan> plan_of(const Subject& subject) {
 // One host, for as long as the command runs.
 class Host {
  public:
-  static Result<Host> connect(const Config& config, const domain::Server& server, const std::string& login) {
+  static Result<Host> connect(const Config& config, const domain::Server& server, const std::string& login,
+                              const std::string& installation_id) {
     auto key = read_secret_file(config.ssh.private_key_file);
     if (!key) return tl::unexpected(key.error());
     ssh::Target target = ssh::target_of(server);
@@ -96,7 +98,8 @@ class Host {
                                  std::chrono::milliseconds(config.ssh.dead_peer_ms)};
     auto session = ssh::Session::connect(target, *key, timeouts);
     if (!session) return tl::unexpected(session.error());
-    return Host(*std::move(session), server, std::chrono::milliseconds(config.ssh.exec_timeout_ms));
+    return Host(*std::move(session), {server.interface, server.config_path, server.exec_prefix, installation_id, ""},
+                std::chrono::milliseconds(config.ssh.exec_timeout_ms));
   }
 
   // What a failed run had done until then is in `steps` too.
@@ -114,10 +117,8 @@ class Host {
   }
 
  private:
-  Host(std::unique_ptr<ssh::Session> session, const domain::Server& server, std::chrono::milliseconds deadline)
-      : session_(std::move(session)),
-        where_{server.interface, server.config_path, server.exec_prefix, "", ""},
-        deadline_(deadline) {}
+  Host(std::unique_ptr<ssh::Session> session, wireguard::HostInterface where, std::chrono::milliseconds deadline)
+      : session_(std::move(session)), where_(std::move(where)), deadline_(deadline) {}
 
   std::unique_ptr<ssh::Session> session_;
   wireguard::HostInterface where_;
@@ -154,15 +155,17 @@ Result<Secret> stored_key(const Config& config, const domain::Server& server) {
 
 class Preparation {
  public:
-  Preparation(const Globals& globals, const Options& options, const Config& config, store::QueryStore& store)
-      : globals_(globals), options_(options), config_(config), store_(store) {}
+  Preparation(const Globals& globals, const Options& options, const Config& config, const store::Database& database)
+      : globals_(globals), options_(options), config_(config), database_(database), store_(database) {}
 
   Exit run() {
     auto subject = find(store_, options_.server);
     if (!subject) return subject.error();
     auto plan = plan_of(*subject);
     if (!plan) return fail(plan.error());
-    auto host = Host::connect(config_, subject->server, options_.login);
+    const auto installation_id = store::ImportStore(database_).installation_id();
+    if (!installation_id) return fail(installation_id.error());
+    auto host = Host::connect(config_, subject->server, options_.login, *installation_id);
     if (!host) return fail(host.error());
     std::vector<wireguard::PrepareStep> steps;
     const auto looked = host->run(wireguard::PrepareMode::look, *plan, steps);
@@ -228,7 +231,8 @@ class Preparation {
   const Globals& globals_;
   const Options& options_;
   const Config& config_;
-  store::QueryStore& store_;
+  const store::Database& database_;
+  store::QueryStore store_;
 };
 
 Exit prepare(const Globals& globals, const Options& options) {
@@ -237,8 +241,7 @@ Exit prepare(const Globals& globals, const Options& options) {
   if (!config) return config.error();
   const auto database = database_of(*config);
   if (!database) return database.error();
-  store::QueryStore store(*database);
-  return Preparation(globals, options, *config, store).run();
+  return Preparation(globals, options, *config, *database).run();
 }
 
 }  // namespace

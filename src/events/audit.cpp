@@ -86,6 +86,19 @@ void write_abandoned(JsonWriter& body, const domain::Decision& decision) {
   body.numbers("abandoned_servers", {decision.abandoned_servers.begin(), decision.abandoned_servers.end()});
 }
 
+void write_imports(JsonWriter& body, const domain::Decision& decision) {
+  if (decision.imports.empty()) return;
+  body.begin_array("imports");
+  for (const auto& [server_id, import] : decision.imports) {
+    body.begin_object();
+    body.number("server_id", server_id);
+    body.number_unless_zero("tenant_id", import.tenant_id);
+    body.text_unless_empty("cause", import.cause);
+    body.end_object();
+  }
+  body.end_array();
+}
+
 // After-images, one list per kind of thing; what stands as it stood may be among them.
 void write_changes(JsonWriter& body, const domain::Decision& decision, const std::set<domain::Id>& settled) {
   body.begin_object("changes");
@@ -106,6 +119,7 @@ void write_changes(JsonWriter& body, const domain::Decision& decision, const std
   write_claims(body, decision);
   write_fan_outs(body, decision);
   write_abandoned(body, decision);
+  write_imports(body, decision);
   body.end_object();
 }
 

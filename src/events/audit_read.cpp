@@ -67,6 +67,13 @@ void read_changes(const Members& changes, AuditEntry& entry) {
   });
   changes.each("abandoned_servers",
                [&](const Json& item) { decision.abandoned_servers.insert(item.get<domain::Id>()); });
+  changes.each("imports", [&](const Json& item) {
+    domain::Id server_id = 0;
+    Members(item).get("server_id", server_id);
+    domain::Import& import = decision.imports[server_id];
+    Members(item).get("tenant_id", import.tenant_id);
+    Members(item).get("cause", import.cause);
+  });
 }
 
 void read_extras(const Members& from, AuditExtras& extras) {

@@ -1,6 +1,7 @@
 #include "adopt.hpp"
 
 #include <map>
+#include <set>
 
 #include "columns.hpp"
 #include "peerwright/events/outbound.hpp"
@@ -58,10 +59,10 @@ class Importer {
     raise_server();
     load_identities(strangers);
     for (const Stranger& stranger : strangers) take(stranger);
+    if (!made_.empty()) tx_.run("adopt_unused", array_of({made_.begin(), made_.end()}));
     tell();
     store_changes(tx_, changes_, state_);
     if (!ids_.empty()) tx_.run("adopt_store_proofs", ids_.text(), proven_.text(), applied_.text());
-    tx_.run("adopt_done", into_.server_id);
     messages_.store(tx_);
     done_.due = !changes_.due_servers.empty();
     return std::move(done_);
@@ -75,6 +76,7 @@ class Importer {
     server.version += 1;
     into_.generation = server.generation;
     opening_.servers.push_back(std::move(server));
+    opening_.imports[into_.server_id] = {};
     changes_.apply(state_, opening_);
   }
 
@@ -88,7 +90,7 @@ class Importer {
       names.add(std::string_view(domain::adopted_name(stranger.shown.public_key)));
     }
     if (names.empty()) return;
-    tx_.run("intake_peers_insert", tenants.text(), names.text());
+    for (const auto& row : tx_.run("intake_peers_insert", tenants.text(), names.text())) made_.insert(int_at(row, 0));
     Ids peers;
     for (const auto& row : tx_.run("adopt_find_identities", push_.import->tenant_id, names.text())) {
       peers.push_back(int_at(row, 0));
@@ -108,6 +110,7 @@ class Importer {
     ++done_.adopted;
     const domain::Peer peer = decision.peers.front();
     speaker_.carry_out(decision, into_.cause, state_, changes_, messages_);
+    made_.erase(peer.id);
     ids_.add(peer.id);
     proven_.add(stranger.saved ? std::optional(fingerprint_of(stranger)) : std::nullopt);
     applied_.add(peer.applied_generation);
@@ -165,6 +168,7 @@ class Importer {
   domain::Changes changes_;
   Messages messages_;
   Column ids_, proven_, applied_;
+  std::set<Id> made_;  // rows for peers that were not adopted so far
   Imported done_;
 };
 

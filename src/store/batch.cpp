@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "foreign.hpp"
 #include "peerwright/domain/rules.hpp"
 #include "records.hpp"
 
@@ -264,13 +265,24 @@ void Batch::note_put_away(const Arrival& arrival, const Error& why, bool kept, c
   letters_.insert_or_assign(place_of(arrival), nlohmann::ordered_json::array({std::move(letter)}));
 }
 
-// What is put away is on record once, however often it is read.
+// What is put away is on record once, however often it is read; and where a batch of nothing else leaves its
+// partitions.
 void Batch::store_put_away() {
   if (put_away_.empty()) return;
+  nlohmann::ordered_json reached = nlohmann::ordered_json::array();
+  for (const events::AuditPosition& position : fresh_.empty() ? positions() : std::vector<events::AuditPosition>()) {
+    reached.push_back({{"topic", position.topic},
+                       {"partition", position.partition},
+                       {"next_offset", position.next_offset},
+                       {"last_us", micros_of(position.last_time)},
+                       {"last_hash", position.last_hash}});
+  }
   for (const auto& row : put_away_.run(tx_, "store_dead_letters")) {
     const std::string place = text_at(row, 0) + '/' + text_at(row, 1) + '/' + text_at(row, 2);
+    nlohmann::ordered_json changes{{"dead_letters", letters_.at(place)}};
+    if (!reached.empty()) changes["positions"] = std::exchange(reached, nlohmann::ordered_json::array());
     record_own(messages_, "peerwright.message.put_away.v1", "put_away/" + place, "dead_letter/" + place, state_.now,
-               {{"dead_letters", letters_.at(place)}});
+               changes);
   }
 }
 
@@ -370,6 +382,7 @@ void Batch::store_cursors() {
 }
 
 BatchReport Batch::store() {
+  record_judged(tx_, changes_.approved_servers, messages_, state_);
   const bool followed = store_changes(tx_, changes_, state_);
   store_put_away();
   messages_.store(tx_);

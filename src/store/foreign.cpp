@@ -1,7 +1,8 @@
 #include "foreign.hpp"
 
-#include <map>
 #include <set>
+
+#include "records.hpp"
 
 namespace peerwright::store {
 namespace {
@@ -82,6 +83,25 @@ std::string store_foreign(Tx& tx, const domain::Server& server, const std::vecto
     tx.run("foreign_look", server.id);
   }
   return stop != nullptr ? stop : "";
+}
+
+void record_judged(Tx& tx, const std::map<domain::Id, bool>& approved, Messages& messages, const domain::State& state) {
+  if (approved.empty()) return;
+  Ids servers;
+  for (const auto& [server_id, goes] : approved) servers.push_back(server_id);
+  std::map<domain::Id, nlohmann::ordered_json> judged;
+  for (const auto& row : tx.run("foreign_held", array_of(servers))) {
+    const domain::Id server_id = int_at(row, 0);
+    judged[server_id].push_back({{"server_id", server_id},
+                                 {"public_key", text_at(row, 1)},
+                                 {"state", approved.at(server_id) ? "removing" : "kept"}});
+  }
+  for (const auto& [server_id, keys] : judged) {
+    const std::string& name = state.server(server_id)->name;
+    record_own(messages, "peerwright.server.keys_judged.v1",
+               "judged/" + name + '/' + std::to_string(micros_of(state.now)), "server/" + name, state.now,
+               {{"judged_keys", keys}});
+  }
 }
 
 std::vector<std::string> foreign_removals(Tx& tx, domain::Id server_id, int most) {

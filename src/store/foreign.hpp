@@ -1,8 +1,10 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
+#include "changes.hpp"
 #include "columns.hpp"
 #include "peerwright/domain/guard.hpp"
 #include "peerwright/domain/model.hpp"
@@ -26,6 +28,10 @@ domain::UncausedRemovals uncaused_by(Tx& tx, domain::Id server_id, const wiregua
 // where it stops nothing. On a retired server all that its policy leaves alone waits for a word. `known`: as uncaused_by() has answered it.
 std::string store_foreign(Tx& tx, const domain::Server& server, const std::vector<ForeignKey>& keys,
                           domain::UncausedRemovals known, const domain::GuardLimits& limits);
+
+// Puts into the audit which keys an operator's words are about (server -> whether they go), before these are stored: a
+// rebuild knows no host.
+void record_judged(Tx& tx, const std::map<domain::Id, bool>& approved, Messages& messages, const domain::State& state);
 
 // The keys that the next push is to take away, `most` of them.
 std::vector<std::string> foreign_removals(Tx& tx, domain::Id server_id, int most);

@@ -12,6 +12,9 @@ namespace {
 constexpr std::string_view kUpEnding = ".up.sql";
 // Any number that nothing else in the database uses for an advisory lock.
 constexpr const char* kLock = "SELECT pg_advisory_xact_lock(7033201640)";
+// Whoever comes after a migration that waits for a table waits with it: the workers would stand still behind a backup
+// that runs for hours. Long enough for Postgres to send an autovacuum out of the way (deadlock_timeout).
+constexpr const char* kGiveWay = "SET LOCAL lock_timeout = '3s'";
 constexpr const char* kTable =
     "CREATE TABLE IF NOT EXISTS schema_migrations (version bigint PRIMARY KEY, name text NOT NULL, "
     "checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())";
@@ -57,6 +60,7 @@ Result<void> mark_applied(Tx& tx, std::vector<Known>& all) {
 Result<Migration> apply_next(Db& db) {
   return db.transact([&](Tx& tx) -> Result<Migration> {
     tx.raw(kLock);
+    tx.raw(kGiveWay);
     tx.raw(kTable);
     auto all = known_migrations();
     if (auto marked = mark_applied(tx, all); !marked) return tl::unexpected(marked.error());
@@ -97,6 +101,11 @@ Result<std::vector<Migration>> migrate_up(const Database& database) {
   std::vector<Migration> applied;
   for (;;) {
     auto next = apply_next(db);
+    if (!next && next.error().code == "db_conflict") {
+      return transient("migration_gave_way",
+                       "a migration would keep the workers waiting, for somebody holds a table that it changes",
+                       "run it again once nothing reads the tables for long: a backup, say, or a report");
+    }
     if (!next) return tl::unexpected(next.error());
     if (next->version == 0) return applied;
     applied.push_back(*std::move(next));

@@ -28,6 +28,7 @@ PlanView PlanView::load(Tx& tx, PlanScope& scope) {
   view.load_peers(tx, scope);
   view.load_servers(tx, scope);
   view.load_nodes(tx, scope);
+  view.load_foreign(tx, scope);
   return view;
 }
 
@@ -109,6 +110,16 @@ void PlanView::load_nodes(Tx& tx, const PlanScope& scope) {
     node.keepalive_seconds = read.small();
     const std::string name = node.name;
     server->second.nodes.emplace(name, std::move(node));
+  }
+}
+
+void PlanView::load_foreign(Tx& tx, const PlanScope& scope) {
+  for (const auto& row : tx.run("plan_foreign", array_of(ids_of(scope.servers)))) {
+    RowReader read(row);
+    const auto server = servers_.find(read.number());
+    if (server == servers_.end()) continue;
+    const std::string key = read.text();
+    server->second.leaving[key] = read.list();
   }
 }
 
@@ -207,10 +218,24 @@ struct PlanView::Comparison {
     }
   }
 
+  void compare_foreign(Id server_id, const Server& old, const Server& now) {
+    for (const auto& [key, allowed_ips] : now.leaving) {
+      if (old.leaving.contains(key)) continue;
+      PlannedPeer gone;
+      gone.action = PlanAction::remove;
+      gone.foreign = true;
+      gone.public_key = key;
+      gone.allowed_ips = allowed_ips;
+      gone.why = "approved";
+      at(server_id).peers.push_back(std::move(gone));
+    }
+  }
+
   void compare_server(Id id, const Server* old, const Server& now) {
     static const Server kNone;
     const Server& was = old != nullptr ? *old : kNone;
     compare_nodes(id, was.nodes, now.nodes);
+    compare_foreign(id, was, now);
     const bool firewall = was.firewall != now.firewall;
     const bool key = was.server.key_wanted != now.server.key_wanted && !now.server.key_wanted.empty();
     const bool doubted = old == nullptr || (now.in_doubt && !was.in_doubt);

@@ -46,14 +46,16 @@ class PlanView {
     domain::Server server;
     bool in_doubt = true;
     bool was_read = false;
-    std::string firewall;               // its text
-    std::map<std::string, Node> nodes;  // by name
+    std::string firewall;                                     // its text
+    std::map<std::string, Node> nodes;                        // by name
+    std::map<std::string, std::vector<std::string>> leaving;  // nobody's keys that are to go, with their allowed IPs
   };
   struct Comparison;
 
   void load_peers(Tx& tx, PlanScope& scope);
   void load_servers(Tx& tx, const PlanScope& scope);
   void load_nodes(Tx& tx, const PlanScope& scope);
+  void load_foreign(Tx& tx, const PlanScope& scope);
 
   domain::State state_;
   std::map<domain::Id, Peer> peers_;

@@ -50,6 +50,13 @@ void record_own(Messages& messages, const std::string& type, const std::string& 
                   body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
+void record_retired(Messages& messages, const domain::Server& server, Time now) {
+  const std::int64_t proven_us = micros_of(server.retired_proven_at.value_or(now));
+  const nlohmann::ordered_json retirement{{"server_id", server.id}, {"proven_us", proven_us}};
+  record_own(messages, "peerwright.server.retired.v1", "retired/" + server.name + '/' + std::to_string(proven_us),
+             "server/" + server.name, now, {{"retirements", nlohmann::ordered_json::array({retirement})}});
+}
+
 void ChunkRecord::add(const domain::Decision& decision, const domain::State& state) {
   for (const domain::Tenant& tenant : decision.tenants) tenants_[tenant.id] = tenant;
   for (const domain::Server& server : decision.servers) servers_[server.id] = server;

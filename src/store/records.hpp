@@ -14,6 +14,9 @@ namespace peerwright::store {
 void record_own(Messages& messages, const std::string& type, const std::string& id, const std::string& key, Time now,
                 const nlohmann::ordered_json& changes);
 
+// That the end of a retired server is proven.
+void record_retired(Messages& messages, const domain::Server& server, Time now);
+
 // What was decided for many, one after the other, as one entry.
 class ChunkRecord {
  public:

@@ -216,7 +216,16 @@ class Others {
     for (const Json& one : changes.value("dead_letters", Json::array())) fold_letter(body, one);
     for (const Json& one : changes.value("proofs", Json::array())) fold_proof(one);
     for (const Json& one : changes.value("server_keys", Json::array())) fold_server_key(one);
-    for (const char* kind : {"installations", "addresses", "pools", "dead_letters", "proofs", "server_keys"}) {
+    for (const Json& one : changes.value("retirements", Json::array())) {
+      tx_.run("fold_retired", one.at("server_id").get<Id>(), one.at("proven_us").get<std::int64_t>());
+    }
+    for (const Json& one : changes.value("judged_keys", Json::array())) {
+      tx_.run(one.at("state") == "kept" ? "fold_kept_key" : "fold_approved_key", one.at("server_id").get<Id>(),
+              one.at("public_key").get<std::string>());
+    }
+    fold_positions(changes.value("positions", Json::array()));
+    for (const char* kind : {"installations", "addresses", "pools", "dead_letters", "proofs", "server_keys",
+                             "retirements", "judged_keys"}) {
       if (changes.contains(kind)) return true;
     }
     return row.event_type == kRecoveredType;
@@ -259,6 +268,16 @@ class Others {
     }
     const Place place = place_from(body.at("subject").at("dead_letter").get<std::string>());
     tx_.run("fold_letter_ordered", place.topic, place.partition, place.offset, one.at("state").get<std::string>());
+  }
+
+  void fold_positions(const Json& all) {
+    RowWriter rows;
+    for (const Json& one : all) {
+      rows.add(one.at("topic").get<std::string>()).add(one.at("partition").get<std::int64_t>());
+      rows.add(one.at("next_offset").get<std::int64_t>()).add(one.at("last_us").get<std::int64_t>());
+      rows.add_or_null(one.at("last_hash").get<std::string>()).end_row();
+    }
+    if (!rows.empty()) rows.run(tx_, "fold_positions");
   }
 
   void fold_proof(const Json& one) {

@@ -83,6 +83,7 @@ void say_retired(Tx& tx, domain::State& state, domain::Id server_id, const std::
   server.retired_proven_at = time_from_micros(int_at(rows[0], 1));
   Messages messages;
   messages.say("status", events::server_status(server, cause));
+  record_retired(messages, server, state.now);
   messages.store(tx);
   state.load(server);
 }

@@ -140,8 +140,9 @@ Result<std::string> observe_command(const HostInterface& where, int timeout_seco
 Result<std::string> prepare_command(const HostInterface& where, PrepareMode mode, int timeout_seconds,
                                     std::string_view script) {
   auto command = script_command(where, timeout_seconds, "prepare", script);
-  if (command) *command += mode == PrepareMode::look ? " look" : " prepare";
-  return command;
+  if (!command) return command;
+  if (!made_of(where.installation_id, "_-", kMaxInstallationChars)) return invalid("installation id");
+  return *command + (mode == PrepareMode::look ? " look " : " prepare ") + where.installation_id;
 }
 
 }  // namespace peerwright::wireguard

@@ -89,6 +89,31 @@ TEST_F(PlanTest, ForPeople) {
   EXPECT_THAT(plan(some_of_each(), {"--limit", "1"}).out, HasSubstr("\n  ... and 3 more\n"));
 }
 
+// What an approval lets go is nobody's: it has a key, and no name.
+TEST_F(PlanTest, KeysThatTheGuardHoldsGoWithAnApproval) {
+  cli.db().execute("INSERT INTO foreign_peers SELECT id, '" + std::string(kWatchKey) +
+                   "', '{10.200.0.9/32}', 'held' FROM servers WHERE name = 'ams-1'");
+  cli.db().execute("UPDATE servers SET guard_held = 1 WHERE name = 'ams-1'");
+  const auto approve = [](bool approved) {
+    return event("server.approve", {{"server", "ams-1"}, {"approved", approved}}, "server/ams-1");
+  };
+  const Answer answer = plan({approve(true)});
+  EXPECT_EQ(answer.exit, 6) << answer.err;
+  EXPECT_THAT(answer.out, HasSubstr("ams-1\n  - key " + std::string(kWatchKey) +
+                                    "  10.200.0.9/32  (approved)\n  1 removed, 0 changed, 0 added\n"));
+  const json shown = json::parse(plan({approve(true)}, {"-o", "json"}).out)["servers"][0]["peers"];
+  EXPECT_EQ(shown, (json{{{"action", "remove"},
+                          {"kind", "foreign"},
+                          {"tenant", nullptr},
+                          {"name", nullptr},
+                          {"public_key", kWatchKey},
+                          {"allowed_ips", {"10.200.0.9/32"}},
+                          {"changes", json::array()},
+                          {"why", "approved"},
+                          {"cause", nullptr}}}));
+  EXPECT_THAT(plan({approve(false)}).out, HasSubstr("hosts: nothing would change"));
+}
+
 TEST_F(PlanTest, ForPrograms) {
   const Answer answer = plan(some_of_each(), {"-o", "json"});
   EXPECT_EQ(answer.exit, 6) << answer.err;

@@ -48,7 +48,7 @@ class Prepare : public FlowTest {
   // A push that was tried may have left its lock file.
   [[nodiscard]] bool is_bare() const {
     return bare.sh(
-               "ls /etc/wireguard/wg0.conf /etc/sysctl.d/99-peerwright-* 2>/dev/null; ip -o link show dev wg0 "
+               "ls /etc/wireguard/wg0.conf /etc/sysctl.d/99-*peerwright-* 2>/dev/null; ip -o link show dev wg0 "
                "2>/dev/null; cat /proc/sys/net/ipv4/ip_forward") == "0\n";
   }
   std::string of_server_row(const std::string& column) {
@@ -111,6 +111,24 @@ TEST_F(Prepare, ALiveHostKeepsItsKeyAndAnotherIsRefused) {
   EXPECT_THAT(refused.out, HasSubstr("interface_key_changed"));
   EXPECT_EQ(LabHost::unwiped(1).interface_key(), host.interface_key());
   EXPECT_EQ(prepare({}, "nowhere").exit_status, 3);
+}
+
+TEST_F(Prepare, AHostOfAnotherInstallationIsNotTouched) {
+  expect(of_peer("provision", "P1", {{"server", "fra1"}, {"public_key", keys("P1").public_key}}));
+  ASSERT_TRUE(comes_on("P1"));
+  const auto state = [&] { return host.sh("wg show wg0 listen-port; cat /etc/wireguard/wg0.conf"); };
+  const std::string before = state();
+  Installation second;
+  second.start_worker("s1");
+  auto registered = server_register("fra1", "net", host);
+  registered.cloud_event["data"]["listen_port"] = 51999;
+  second.establish({network_set("net"), registered});
+  for (const bool looks : {true, false}) {
+    std::vector<std::string> words{"server", "prepare", "fra1", "--user", "ada"};
+    if (looks) words.emplace_back("--dry-run");
+    EXPECT_EQ(second.cli(words).exit_status, 4);
+    EXPECT_EQ(state(), before);
+  }
 }
 
 TEST_F(Prepare, ANewKeyForKnownClientsIsAskedFor) {

@@ -22,6 +22,7 @@ using wireguard::PrepareMode;
 using wireguard::PreparePlan;
 
 constexpr int kTimeoutSeconds = 60;
+constexpr const char* kInstallation = "one";
 
 // The script that makes a server out of a host, on a host of its own for each test.
 class PrepareScript : public testing::Test {
@@ -48,8 +49,8 @@ class PrepareScript : public testing::Test {
   }
 
   [[nodiscard]] std::string command(PrepareMode mode) const {
-    return wireguard::prepare_command({"wg0", path_.empty() ? config() : path_, "", "", ""}, mode, kTimeoutSeconds,
-                                      script_)
+    return wireguard::prepare_command({"wg0", path_.empty() ? config() : path_, "", kInstallation, ""}, mode,
+                                      kTimeoutSeconds, script_)
         .value();
   }
 
@@ -120,7 +121,7 @@ TEST_F(PrepareScript, MakesAServerOutOfABareHost) {
   EXPECT_THAT(out_of("ip -o address show dev wg0"),
               testing::AllOf(HasSubstr("inet 10.80.0.1/24 "), HasSubstr("inet6 fd80::1/64 ")));
   EXPECT_EQ(out_of("cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding"), "1\n1\n");
-  EXPECT_EQ(out_of("cat /etc/sysctl.d/99-peerwright-wg0.conf"),
+  EXPECT_EQ(out_of("cat /etc/sysctl.d/99-zz-peerwright-wg0.conf"),
             "net/ipv4/ip_forward = 1\nnet/ipv6/conf/all/forwarding = 1\n");
   EXPECT_THAT(in_state(done, "skipped"), ElementsAre(HasSubstr("systemctl enable wg-quick@wg0: NOT DONE")));
 
@@ -251,6 +252,22 @@ TEST_F(PrepareScript, KeepsTheKeyOfTheHostAndRefusesAnother) {
   EXPECT_THAT(read_file(lab_.config()), HasSubstr("PrivateKey = " + lab_.private_key() + "\n"));
 }
 
+TEST_F(PrepareScript, AHostOfAnotherInstallationIsNotTouched) {
+  auto what = plan();
+  what.listen_port = 51999;
+  for (const auto& [mark, refusal] :
+       {std::pair("two 7\n", "host_of_other_installation"), std::pair("", "host_storage_failed")}) {
+    write_file(config() + ".push", mark);
+    sh(": >>" + config() + ".lock");
+    const std::string before = state();
+    EXPECT_EQ(code(run(what, PrepareMode::look)), refusal);
+    EXPECT_EQ(code(run(what)), refusal);
+    EXPECT_EQ(state(), before);
+  }
+  write_file(config() + ".push", std::string(kInstallation) + " 7\n");
+  EXPECT_EQ(code(run(what)), "ok");
+}
+
 TEST_F(PrepareScript, AHostWithoutAKeyNeedsTheRightOne) {
   make_bare();
   const auto pair = wireguard::generate_key_pair();
@@ -325,13 +342,33 @@ TEST_F(PrepareScript, NeverRunsBesideAPush) {
   EXPECT_EQ(state(), before);
 }
 
+// What is read last counts after a reboot: Debian's 99-sysctl.conf stands behind any 99-p.
+TEST_F(PrepareScript, ForwardingOutlivesAReboot) {
+  sh("mkdir -p /run/systemd/system && printf 'net.ipv4.ip_forward=0\n' >/etc/sysctl.d/99-sysctl.conf && "
+     "printf '# by hand\nnet/ipv4/ip_forward = 1\n' >/etc/sysctl.d/99-peerwright-wg0.conf");
+  lab_.add_shim("systemctl", "echo enabled");
+  EXPECT_THAT(in_state(run(plan(), PrepareMode::look), "would"), Contains("rm /etc/sysctl.d/99-peerwright-wg0.conf"));
+  const auto done = run(plan());
+  EXPECT_EQ(out_of("ls /etc/sysctl.d"), "99-sysctl.conf\n99-zz-peerwright-wg0.conf\n");
+  EXPECT_EQ(out_of("cat /etc/sysctl.d/99-zz-peerwright-wg0.conf"),
+            "# by hand\nnet/ipv4/ip_forward = 1\nnet/ipv6/conf/all/forwarding = 1\n");
+  EXPECT_THAT(in_state(done, "skipped"), Not(Contains(HasSubstr("forward"))));
+  EXPECT_THAT(in_state(run(plan()), "did"), IsEmpty());
+
+  sh("printf ' -net.ipv4.ip_forward = 0 \nnet.ipv6.conf.all.forwarding = 1\n' >/etc/sysctl.d/zzz.conf");
+  for (const PrepareMode mode : {PrepareMode::look, PrepareMode::prepare}) {
+    EXPECT_THAT(in_state(run(plan(), mode), "skipped"),
+                Contains("sysctl net/ipv4/ip_forward=1 after a reboot: NOT DONE, /etc/sysctl.d/zzz.conf sets it to 0"));
+  }
+}
+
 TEST_F(PrepareScript, AHostKeepsItsDefaultRouteFromRouterAdvertisements) {
   sh("ip link add eth9 type veth peer name eth8 && ip link set eth9 up && ip link set eth8 up && "
      "echo 1 >/proc/sys/net/ipv6/conf/eth9/accept_ra && ip -6 route add default via fe80::1 dev eth9 proto ra");
   const auto done = run(plan());
   EXPECT_THAT(in_state(done, "did"), Contains("sysctl net/ipv6/conf/eth9/accept_ra=2"));
   EXPECT_EQ(out_of("cat /proc/sys/net/ipv6/conf/eth9/accept_ra"), "2\n");
-  EXPECT_THAT(out_of("cat /etc/sysctl.d/99-peerwright-wg0.conf"), HasSubstr("net/ipv6/conf/eth9/accept_ra = 2\n"));
+  EXPECT_THAT(out_of("cat /etc/sysctl.d/99-zz-peerwright-wg0.conf"), HasSubstr("net/ipv6/conf/eth9/accept_ra = 2\n"));
   EXPECT_THAT(in_state(run(plan()), "did"), IsEmpty());
 }
 

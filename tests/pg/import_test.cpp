@@ -3,6 +3,7 @@
 #include "../src/store/adopt.hpp"
 #include "delivery_host.hpp"
 #include "peerwright/wireguard/key.hpp"
+#include "recover_support.hpp"
 
 // Adoption of what stands on a host, and claims of it by key: what becomes of the rows.
 namespace peerwright::test {
@@ -346,6 +347,23 @@ TEST_F(ImportStore, ThousandsAreAdoptedAtOnce) {
   EXPECT_EQ(kPeers, db.number("SELECT count(*) FROM peers WHERE adopted AND applied_generation = generation AND "
                               "proven IS NOT NULL"));
   EXPECT_EQ(kPeers, db.number("SELECT peer_count FROM servers"));
+}
+
+// Whom the import leaves alone for another stranger's sake has no row, and is no part of what is made anew.
+TEST_F(ImportStore, ARebuiltDatabaseHasTheSamePeers) {
+  record_installation_of(db);
+  stands(50);
+  const std::string claimed = stands(51, {"192.168.7.0/24"});
+  stands(52, {"10.99.0.0/16"});
+  stands(53, {"10.99.4.0/24"});
+  import();
+  EXPECT_EQ(1U, left_alone().size());
+  EXPECT_EQ(3, db.number("SELECT count(*) FROM peers"));
+  expect(claim("router-1", claimed), "accepted");
+  settle();
+  TestDatabase made;
+  fold(made, audit_entries(db, me));
+  expect_equal(db, made);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <fstream>
 #include <iterator>
+#include <pqxx/pqxx>
 #include <thread>
 
 #include "peerwright/store/workers.hpp"
@@ -90,6 +91,18 @@ TEST_F(Migrations, thatWereChangedAfterwardsAreRefused) {
        {store::migrate_up(db.database()).error().code, store::migration_status(db.database()).error().code}) {
     EXPECT_EQ("migration_changed", code);
   }
+}
+
+TEST_F(Migrations, giveWayToWhoeverHoldsATableForLong) {
+  pqxx::connection other(db.dsn());
+  pqxx::work holds(other);
+  holds.exec("LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE");
+  const auto answer = store::migrate_up(db.database());
+  ASSERT_FALSE(answer.has_value());
+  EXPECT_EQ("migration_gave_way", answer.error().code);
+  EXPECT_EQ(Retry::later, answer.error().retry);
+  holds.abort();
+  EXPECT_TRUE(store::migrate_up(db.database()).has_value());
 }
 
 TEST_F(Migrations, thatAreMissingAreSaid) {

@@ -43,7 +43,7 @@ constexpr const char* kWipe =
 // As a provider hands it over: nothing of a server is there.
 constexpr const char* kMakeBare =
     "set -e; ip link delete wg0; while [ -e /run/wireguard/wg0.sock ]; do sleep 0.02; done; cd /etc/wireguard; rm -f "
-    "wg0.conf* *.nft /etc/sysctl.d/99-peerwright-*; "
+    "wg0.conf* *.nft /etc/sysctl.d/99-*peerwright-*; "
     "nft flush ruleset; sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0";
 
 }  // namespace

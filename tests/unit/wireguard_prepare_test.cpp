@@ -44,10 +44,11 @@ TEST(PrepareTest, AFileThatCannotBeSaidIsRefused) {
 }
 
 TEST(PrepareTest, TheCommandNamesTheMode) {
-  const HostInterface where{"wg0", "/etc/wireguard/wg0.conf", "sudo -n", "", ""};
+  const HostInterface where{"wg0", "/etc/wireguard/wg0.conf", "sudo -n", "one", ""};
   EXPECT_EQ(prepare_command(where, PrepareMode::look, 9, "SCRIPT").value(),
-            "sudo -n timeout -k 5 9 sh -c 'SCRIPT' peerwright wg0 /etc/wireguard/wg0.conf look");
-  EXPECT_THAT(prepare_command(where, PrepareMode::prepare, 9, "SCRIPT").value(), testing::EndsWith(" prepare"));
+            "sudo -n timeout -k 5 9 sh -c 'SCRIPT' peerwright wg0 /etc/wireguard/wg0.conf look one");
+  EXPECT_THAT(prepare_command(where, PrepareMode::prepare, 9, "SCRIPT").value(), testing::EndsWith(" prepare one"));
+  EXPECT_FALSE(prepare_command({"wg0", "/etc/wireguard/wg0.conf", "", "", ""}, PrepareMode::look, 9, "SCRIPT"));
 }
 
 TEST(PrepareTest, AnAnswerIsWholeOrNone) {

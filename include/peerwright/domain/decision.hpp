@@ -34,7 +34,7 @@ struct FreedAddress {
 
 // Whose the keys become that the next reading of a server shows and nobody knows.
 struct Import {
-  Id tenant_id = 0;
+  Id tenant_id = 0;  // 0: nobody's, for it is done
   std::string cause;
 };
 

@@ -25,7 +25,8 @@ std::int64_t newest_migration();
 Result<std::vector<Migration>> migration_status(const Database& database);
 
 // Applies what is missing, each migration in a transaction of its own, under a lock that lets one caller at a time in.
-// Answers those that it applied.
+// Answers those that it applied. Error, beside those above: `migration_gave_way` (later): a table was not to be had
+// within seconds; those before are applied.
 Result<std::vector<Migration>> migrate_up(const Database& database);
 
 }  // namespace peerwright::store

@@ -29,16 +29,18 @@ const char* name_of(PlannedEvent::Fate fate);
 enum class PlanAction { add, change, remove };
 const char* name_of(PlanAction action);
 
-// What would happen to a peer, or to the entry of another node, on one interface.
+// What would happen to a peer, to the entry of another node, or to a key that is nobody's, on one interface.
 struct PlannedPeer {
   PlanAction action = PlanAction::add;
-  std::string tenant;      // empty: a node
+  bool foreign = false;    // a key that is nobody's: it has no name
+  std::string tenant;      // empty: a node, or nobody's
   std::string name;        // of the peer; of a node "mesh/MESH NODE" or "link/LINK NODE"
   std::string public_key;  // empty: a pair that is made only when the event is executed
   std::vector<std::string> allowed_ips;
   std::vector<std::string> changes;  // of a change: public_key, staged_key, allowed_ips, keepalive, preshared_key,
                                      // endpoint, walled_garden (into it or out of it)
-  std::string why;                   // "provisioned", "active", "moved from NAME", "moved to NAME", or an entitlement
+  std::string why;                   // "provisioned", "active", "moved from NAME", "moved to NAME", an entitlement, or
+                                     // "approved" of a foreign key
   std::string cause;                 // "SOURCE/ID" of the event; empty where several may have been
 };
 

@@ -58,8 +58,9 @@ struct Prepared {
 
 // Reads the script's answer; only one with its end mark and exit status 0 is one. Errors: those of parse_observation,
 // and
-//   `host_not_root`, `host_key_missing` (nothing was changed), `interface_key_changed` (the same), `host_step_failed`,
-//   `host_config_missing` (never), `host_busy`, `host_storage_failed` (later)
+//   `host_not_root`, `host_key_missing` (nothing was changed), `interface_key_changed` (the same),
+//   `host_of_other_installation` (the same), `host_step_failed`, `host_config_missing` (never), `host_busy`,
+//   `host_storage_failed` (later)
 Result<Prepared> parse_prepared(std::string_view output, std::optional<int> exit_status);
 
 // The steps that an answer names, also one that failed or was cut short.

@@ -1,5 +1,5 @@
 # Makes a WireGuard server out of a host, or tells what is missing:
-#   sh -c SCRIPT peerwright INTERFACE CONFIG MODE      MODE: prepare, or look, which changes nothing
+#   sh -c SCRIPT peerwright INTERFACE CONFIG MODE INSTALLATION      MODE: prepare, or look, which changes nothing
 # Standard input is a plan (render_prepare), standard output the answer (parse_prepared): see wireguard/prepare.hpp.
 # POSIX sh with the tools of push.sh, as root. Every step looks first, does what is missing, and looks again: nothing is
 # said to be done that does not hold. No private or preshared key leaves the host, stands in an argument, or is written
@@ -8,10 +8,12 @@ set -u
 umask 077
 LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${PATH:-}
 export LC_ALL PATH
-interface=$1 config=$2 mode=$3
+interface=$1 config=$2 mode=$3 installation=$4
 directory=${config%/*}
 pre_up="test ! -e $directory/peerwright-%i.nft || nft -f $directory/peerwright-%i.nft" # see push.sh
-sysctl_file=/etc/sysctl.d/99-peerwright-$interface.conf
+# Behind Debian's 99-sysctl.conf, which is /etc/sysctl.conf: what is read last counts after a reboot.
+sysctl_file=/etc/sysctl.d/99-zz-peerwright-$interface.conf
+old_sysctl_file=/etc/sysctl.d/99-peerwright-$interface.conf
 unit=wg-quick@$interface
 lock_seconds=20
 # As in push.sh, and more: a refusal has the same exit status in all scripts.
@@ -224,6 +226,7 @@ advertised() {
   done
 }
 sysctl_lines() {
+  [ ! -f "$old_sysctl_file" ] || cat "$old_sysctl_file"
   [ -z "$forward4" ] || echo 'net/ipv4/ip_forward = 1'
   [ -z "$forward6" ] || echo 'net/ipv6/conf/all/forwarding = 1'
   advertised | sed 's/$/ = 2/'
@@ -232,6 +235,29 @@ sysctl_is() { shaped "$sysctl_file" 644 && ! sysctl_lines | grep -qvxFf "$sysctl
 sysctl_put() {
   { [ ! -f "$sysctl_file" ] || cat "$sysctl_file"; sysctl_lines; } | awk '!seen[$0]++' | put_file "$sysctl_file" 644 &&
     take_file "$sysctl_file"
+}
+is_gone() { [ ! -e "$1" ]; }
+remove() { rm -f "$1" && sync "${1%/*}/"; }
+# FILE VALUE of the last file that is read behind ours at a boot and sets another value. They are read by their names; the
+# first of one name hides the others. Without systemd, /etc/sysctl.conf comes last.
+# shellcheck disable=SC2016 # the dollars are awk's
+overruled() { # PATH VALUE
+  {
+    for file in "$sysctl_file" /etc/sysctl.d/*.conf /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf \
+      /usr/lib/sysctl.d/*.conf; do
+      [ ! -f "$file" ] && [ "$file" != "$sysctl_file" ] || echo "$file"
+    done | awk -F/ '!seen[$NF]++ { print $NF, $0 }' | sort | sed "s/^[^ ]* //; 1,\|^$sysctl_file\$|d"
+    systemd_there >/dev/null || [ ! -f /etc/sysctl.conf ] || echo /etc/sysctl.conf
+  } | xargs awk -v path="$1" -v value="$2" '
+    { at = index($0, "="); name = substr($0, 1, at - 1); said = substr($0, at + 1) }
+    { sub(/^[ \t]*-?[ \t]*/, "", name); gsub(/[ \t]/, "", name); gsub(/\./, "/", name); gsub(/[ \t\r]/, "", said) }
+    name == path { last = said == value ? "" : FILENAME " sets it to " said }
+    END { print last }'
+}
+forward() { # PATH
+  step "sysctl $1=1" setting_is set_setting "$1" 1
+  other=$(overruled "$1" 1)
+  [ -z "$other" ] || say skipped "sysctl $1=1 after a reboot: NOT DONE, $other"
 }
 
 # --- the interface --------------------------------------------------------------------------------------------------
@@ -295,6 +321,11 @@ if [ "$mode" != look ]; then
 else
   step "mkdir $directory" is_directory false "$directory"
 fi
+# As in push.sh, whose mark says whose host this is.
+if [ -e "$config.push" ]; then
+  { read -r owner rest <"$config.push" && [ -n "$owner" ]; } || fail host_storage_failed "$config.push is damaged"
+  [ "$owner" = "$installation" ] || fail host_of_other_installation "$owner"
+fi
 
 if config_there; then
   # shellcheck disable=SC2015 # both have to hold
@@ -335,12 +366,12 @@ if [ -n "$forward4$forward6" ]; then
   # What lets the host be reached comes first, and is asked for before forwarding hides it.
   heard=$(advertised)
   step "write $sysctl_file" sysctl_is sysctl_put
+  step "rm $old_sysctl_file" is_gone remove "$old_sysctl_file"
   for setting in $heard; do
     step "sysctl $setting=2" setting_is set_setting "$setting" 2
   done
-  [ -z "$forward4" ] || step 'sysctl net/ipv4/ip_forward=1' setting_is set_setting net/ipv4/ip_forward 1
-  all=net/ipv6/conf/all/forwarding
-  [ -z "$forward6" ] || step "sysctl $all=1" setting_is set_setting "$all" 1
+  [ -z "$forward4" ] || forward net/ipv4/ip_forward
+  [ -z "$forward6" ] || forward net/ipv6/conf/all/forwarding
 fi
 
 alone="nothing of ours brings $interface up after a reboot"

@@ -11,12 +11,11 @@ WHERE d.server_id = $1 AND v.id = $1 AND v.owner_tenant_id IS NOT NULL AND d.imp
 RETURNING d.server_id;
 
 -- name: store_imports
+-- Tenant 0: it is done.
 UPDATE deliveries d
-SET import_tenant_id = r.tenant_id, import_cause = r.cause, in_doubt = true, next_attempt_at = least(d.next_attempt_at, now())
+SET import_tenant_id = nullif(r.tenant_id, 0), import_cause = r.cause, in_doubt = d.in_doubt OR r.tenant_id <> 0,
+  next_attempt_at = CASE WHEN r.tenant_id = 0 THEN d.next_attempt_at ELSE least(d.next_attempt_at, now()) END
 FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(server_id, tenant_id, cause) WHERE d.server_id = r.server_id;
-
--- name: adopt_done
-UPDATE deliveries SET import_tenant_id = NULL, import_cause = '' WHERE server_id = $1;
 
 -- name: adopt_strangers
 -- Of these keys on a server, those that do not belong there; and whether they are somebody's elsewhere, or were.
@@ -35,6 +34,10 @@ ORDER BY k.key;
 
 -- name: adopt_find_identities
 SELECT id FROM peers WHERE tenant_id = $1 AND name = ANY ($2::text[]);
+
+-- name: adopt_unused
+-- Rows that were made for strangers who are left alone after all: nobody has named these peers.
+DELETE FROM peers WHERE id = ANY ($1::bigint[]);
 
 -- name: adopt_store_proofs
 -- Adopted peers are proven as they were read.

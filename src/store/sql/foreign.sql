@@ -50,6 +50,10 @@ FROM (SELECT count(*)::integer AS held FROM foreign_peers WHERE server_id = $1 A
 WHERE s.id = $1 AND (s.guard_held <> h.held OR $2 <> '' AND s.guard_code <> $2)
 RETURNING s.guard_held;
 
+-- name: foreign_held
+SELECT server_id, public_key FROM foreign_peers WHERE server_id = ANY ($1::bigint[]) AND state = 'held'
+ORDER BY server_id, public_key;
+
 -- name: foreign_approve
 -- $2: they go; otherwise they stay for good.
 WITH said AS (SELECT * FROM unnest($1::bigint[], $2::boolean[]) AS r(server_id, goes)),

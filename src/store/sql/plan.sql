@@ -101,3 +101,8 @@ ORDER BY p.id;
 
 -- name: plan_positions
 SELECT partition, next_offset FROM intake WHERE topic = $1;
+
+-- name: plan_foreign
+-- Keys that are nobody's and that the next push takes away.
+SELECT server_id, public_key, array_to_string(allowed_ips, ',') FROM foreign_peers
+WHERE server_id = ANY ($1::bigint[]) AND state = 'removing';

@@ -143,6 +143,17 @@ ON CONFLICT (topic, partition, message_offset) DO NOTHING;
 UPDATE dead_letters SET state = $4, settled_at = CASE WHEN $4 = 'discarded' THEN clock_now() END
 WHERE topic = $1 AND partition = $2 AND message_offset = $3;
 
+-- name: fold_retired
+UPDATE servers SET retired_proven_at = to_timestamp($2::bigint / 1000000.0) WHERE id = $1 AND state = 'retired';
+
+-- name: fold_kept_key
+INSERT INTO foreign_peers (server_id, public_key, allowed_ips, state) VALUES ($1, $2, '{}', 'kept')
+ON CONFLICT (server_id, public_key) DO UPDATE SET state = excluded.state;
+
+-- name: fold_approved_key
+-- Where nothing holds it any more, whoever sees it there is asked again.
+UPDATE foreign_peers SET state = 'removing' WHERE server_id = $1 AND public_key = $2 AND state = 'held';
+
 -- name: fold_allocated
 -- As wg_allocate_ip did it.
 WITH held AS (UPDATE peers SET network_id = $2, address_offset = $3 WHERE id = $1),
@@ -194,7 +205,7 @@ WITH made AS (
   SELECT p.server_id, k.public_key, p.id
   FROM peers p JOIN servers v ON v.id = p.server_id CROSS JOIN LATERAL (VALUES (p.public_key), (p.staged_key)) AS k(public_key)
   WHERE p.stage IN ('provisioned', 'revoked') AND k.public_key IS NOT NULL
-    AND NOT (v.state = 'retired' AND v.retired_word <> '')
+    AND NOT (v.state = 'retired' AND (v.retired_word <> '' OR v.retired_proven_at IS NOT NULL))
     AND NOT EXISTS (SELECT FROM wanted_peers w WHERE w.id = p.id)
   ON CONFLICT DO NOTHING)
 SELECT count(*) FROM removals;
@@ -221,13 +232,18 @@ SET proven = '? ' || CASE
 WHERE public_key <> '';
 
 -- name: recover_deliveries
+-- Nothing is delivered to a server that has ended; but it may be registered again, where a host has seen more numbers.
+WITH ended AS (
+  UPDATE deliveries d SET push_no = d.push_no + 1, takes_push_no = true FROM servers v
+  WHERE v.id = d.server_id AND v.state = 'retired' AND (v.retired_word <> '' OR v.retired_proven_at IS NOT NULL))
 UPDATE deliveries d
 SET in_doubt = true, due = true, due_since = coalesce(d.due_since, now()), push_no = d.push_no + 1, takes_push_no = true,
   urgent_since = CASE WHEN EXISTS (SELECT FROM removals r WHERE r.server_id = d.server_id) THEN coalesce(d.urgent_since, now()) END,
   next_attempt_at = now(), attempts = 0, error_code = '', error_message = '', worker_id = NULL, firewall_known = false,
   firewall_refused = ''
 FROM servers v
-WHERE v.id = d.server_id AND v.word IS NOT NULL AND NOT (v.state = 'retired' AND v.retired_word <> '');
+WHERE v.id = d.server_id AND v.word IS NOT NULL
+  AND NOT (v.state = 'retired' AND (v.retired_word <> '' OR v.retired_proven_at IS NOT NULL));
 
 -- name: recover_say_again
 -- Statuses that were lost with the outbox: all configurations are said once more.

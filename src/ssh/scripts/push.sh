@@ -107,10 +107,13 @@ for tool in wg flock awk sha256sum sync mv timeout sort xargs sed cmp mktemp wc 
 done
 
 # A private place for the plan, under /run where that can be written, for that is no disk. A script that was killed
-# leaves its own behind; the next one removes it.
+# leaves its own behind; the next one removes it, where another process has its number too: no script is that old.
 for left in "/run/peerwright.$interface".*.* "$config".work.*.*; do
   owner=${left%.*}
-  [ ! -d "$left" ] || kill -0 "${owner##*.}" 2>/dev/null || rm -rf "$left"
+  [ -d "$left" ] || continue
+  if ! kill -0 "${owner##*.}" 2>/dev/null || [ -n "$(find "$left" -maxdepth 0 -mmin +61 2>/dev/null)" ]; then
+    rm -rf "$left"
+  fi
 done
 work=$(mktemp -d "/run/peerwright.$interface.$$.XXXXXX" 2>/dev/null) ||
   work=$(mktemp -d "$config.work.$$.XXXXXX" 2>/dev/null) || fail host_storage_failed "no temporary directory"

@@ -373,14 +373,28 @@ dump | sort | run_awk '
   function put(text) { print text > (work "/new"); bytes += length(text) + 1 }
   function put_section(text) { put(blank ? text : "\n" text); blank = 0 }
   function keep() {
-    if (key != "" && !(key in sections)) { sections[key] = section; file_keys[++filed] = key }
-    key = endpoint = section = ""
+    if (key != "" && !(key in sections)) {
+      sections[key] = section
+      comments[key] = comment
+      file_keys[++filed] = key
+    }
+    key = endpoint = section = comment = ""
+  }
+  # Comments stay with the [Peer] below them, else with the one in which they stand.
+  function begin() { comment = above; section = above $0; above = "" }
+  function take_above(  text) {
+    if (above == "") return
+    text = substr(above, 1, length(above) - 1)
+    if (peers) { comment = comment above; section = section "\n" text } else { put(text); blank = 0 }
+    above = ""
   }
   BEGIN { printf "" > (work "/new"); printf "" > (work "/kernel"); getline new_key < (work "/key") }
-  FNR == 1 { part++; if (part == 3) keep() }
+  FNR == 1 { part++; if (part == 3) { take_above(); keep() } }
   part == 2 && peers {
     if ($0 == "") next
-    if (/^[ \t]*\[/) { keep(); section = $0; next }
+    if (/^[ \t]*#/) { above = above $0 "\n"; next }
+    if (/^[ \t]*\[/) { keep(); begin(); next }
+    take_above()
     section = section "\n" $0
     if (/^PublicKey = [^ \t\r#]+$/) key = substr($0, 13)
     else if (!/^AllowedIPs = /) {
@@ -393,7 +407,9 @@ dump | sort | run_awk '
   }
   part == 1 { plan(); next }
   part == 2 && mode == "push" {
-    if (tolower($0) ~ /^[ \t]*\[[ \t]*peer/) { peers = 1; section = $0; next }
+    if (tolower($0) ~ /^[ \t]*\[[ \t]*peer/) { peers = 1; begin(); next }
+    if (/^[ \t]*#/) { above = above $0 "\n"; next }
+    take_above()
     if (new_key != "") { entry(); if (name == "privatekey") $0 = "PrivateKey = " new_key }
     put($0)
     blank = NF == 0
@@ -408,7 +424,7 @@ dump | sort | run_awk '
     }
     if ($1 in hashed) secret[$1] = $2 == "(none)" ? "none" : $2
     if (mode != "push") next
-    text = "[Peer]\nPublicKey = " $1
+    text = comments[$1] "[Peer]\nPublicKey = " $1
     if ($2 != "(none)") text = text "\nPresharedKey = " $2
     if ($4 != "(none)") text = text "\nAllowedIPs = " $4
     if ($8 != "off") text = text "\nPersistentKeepalive = " $8

@@ -164,6 +164,7 @@ if [ -e "$config.push" ]; then
   [ "$stored_installation" = "$installation" ] || fail host_of_other_installation "$stored_installation"
   [ "$mode" = look ] || [ "$number" -gt "$stored" ] || fail push_number_refused "$stored"
 fi
+[ ! -L "$config" ] || fail host_config_missing "$config is a link, to $(readlink -f "$config")"
 [ -f "$config" ] || fail host_config_missing "$config"
 [ "$shape" = 1 ] || fail host_config_missing "$config does not begin with its one [Interface]"
 [ -z "$new_key" ] || [ "$keyed" = 1 ] || fail host_config_missing "$config has no PrivateKey to be replaced"

@@ -19,6 +19,7 @@ using wireguard::PushMode;
 
 constexpr std::chrono::milliseconds kAtOnce{0};
 constexpr std::size_t kMostErrorBytes = 500;
+constexpr const char* kOwnWayCut = "own_way_cut";
 
 // The delivery's row under lock, if the worker still has the lease. The server's row is locked before.
 std::optional<DeliveryRow> lock_delivery(Tx& tx, const std::string& worker_id, Id server_id) {
@@ -343,7 +344,8 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   }
 
   const bool pushed = push.mode == PushMode::push;
-  const bool key_waits = !state.server(server_id)->key_wanted.empty() && push.complaint != "interface_key_unreadable";
+  const bool key_waits = !state.server(server_id)->key_wanted.empty() && push.complaint != "interface_key_unreadable" &&
+                         !answer.keeps_interface_key;
   const bool firewall_waits = !firewall_stands && push.firewall.refused_code.empty();
   const bool told_keys = !push.plan.removals.empty() || !push.plan.peers.empty();
   const bool disputed = pushed && ((told_keys && finished.as_told == 0) || (push.firewall.carried && firewall_waits) ||
@@ -353,7 +355,7 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
             pushed,
             disputed ? retry_in : kAtOnce,
             key_waits || firewall_waits || is_pending(links) || (finished.imported && finished.imported->adopted > 0),
-            push.complaint,
+            push.complaint.empty() && answer.keeps_interface_key ? kOwnWayCut : push.complaint,
             shown.walled_out,
             (push.urgent && firewall_waits) || !links.plan(false).removals.empty()};
   auto more = mark_done(tx, worker_id, server_id, done);

@@ -85,7 +85,7 @@ constexpr std::array<Refusal, 18> kRefusals{{
      "run peerwright server prepare again"},
     {"host_step_failed", Retry::never,
      "a step on the host failed:", "see on the host why, and run it again: what was done is seen, and not done twice"},
-    {"own_way_cut", Retry::never, "the worker itself comes to the host through the peer with the key",
+    {"own_way_cut", Retry::never, "the worker's own way to the host would be cut by what is planned for the key",
      "let the worker reach the host another way (ssh.host), and reconcile the server"},
 }};
 

@@ -289,3 +289,18 @@ TEST_F(ServerKey, AKeyThatCannotBeOpenedKeepsNobodyWaiting) {
 
 }  // namespace
 }  // namespace peerwright::test
+TEST_F(ServerKey, AKeyThatWouldCutTheWorkerOffKeepsNobodyWaiting) {
+  hosts["srv"].keeps_key = true;
+  execute({provision("q")});
+  settle();
+  EXPECT_TRUE(applied("q"));
+  EXPECT_EQ("own_way_cut", of_delivery("error_code"));
+  EXPECT_EQ(old_key, of_server("public_key"));
+  EXPECT_EQ(new_key, of_server("key_wanted"));
+  hosts["srv"].keeps_key = false;  // it comes another way
+  execute({event("server.reconcile", {{"server", "srv"}}, "server/srv")});
+  settle();
+  EXPECT_EQ(new_key, of_server("public_key"));
+  EXPECT_EQ("", of_delivery("error_code"));
+}
+

@@ -150,6 +150,17 @@ TEST(HostAnswer, RefusesOddLines) {
   }
 }
 
+TEST(HostAnswer, TellsANewKeyThatWasNotTaken) {
+  EXPECT_FALSE(parse_answer(kWhole, 0, kNumber)->keeps_interface_key);
+  const std::string rest = kWhole.substr(kHead.size());
+  const auto kept = parse_answer("interface " + kInterface + " kept\n" + rest, 0, kNumber);
+  ASSERT_TRUE(kept);
+  EXPECT_TRUE(kept->keeps_interface_key);
+  EXPECT_EQ(kept->interface_key, kInterface);
+  EXPECT_EQ(code_of("interface " + kInterface + " taken\n" + rest), "host_answer_incomplete");
+  EXPECT_EQ(code_of("interface " + kInterface + " kept kept\n" + rest), "host_answer_incomplete");
+}
+
 TEST(HostAnswer, AFileMayHoldAnything) {
   const auto answer = parse_answer(
       kHead + "file " + kKeyA + " ? ? none\nfile " + kKeyA + " 70000 10.0.0.2 psk\n" + kHashes + "end 12 ok 0 2\n", 0,

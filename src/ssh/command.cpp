@@ -1,5 +1,7 @@
 #include "command.hpp"
 
+#include <algorithm>
+
 namespace peerwright::ssh {
 namespace {
 // Written at a time, so that what the command says is read in between.
@@ -100,11 +102,12 @@ Result<void> Command::converse(std::string_view input, const Deadline& deadline)
   }
 }
 
-Result<ExecResult> Command::run(const std::string& command, std::string_view input, std::chrono::milliseconds budget) {
+Result<ExecResult> Command::run(const std::string& command, std::string_view input,
+                                std::chrono::milliseconds open_budget, std::chrono::milliseconds budget) {
   // It would be cut there, and half a command is another command.
   if (command.find('\0') != std::string::npos) return failed("it holds a zero byte");
   const Deadline deadline(budget);
-  return open(deadline)
+  return open(Deadline(std::min(open_budget, budget)))
       .and_then([&] { return start(command, deadline); })
       .and_then([&] { return converse(input, deadline); })
       .map([&] { return std::move(result_); });

@@ -19,8 +19,9 @@ class Command {
   Command(const Command&) = delete;
   Command& operator=(const Command&) = delete;
 
-  // As Session::exec. Call once.
-  Result<ExecResult> run(const std::string& command, std::string_view input, std::chrono::milliseconds budget);
+  // As Session::exec, with a channel that is opened within `open_budget`. Call once.
+  Result<ExecResult> run(const std::string& command, std::string_view input, std::chrono::milliseconds open_budget,
+                         std::chrono::milliseconds budget);
 
  private:
   Result<void> open(const Deadline& deadline);

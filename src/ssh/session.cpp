@@ -108,7 +108,8 @@ class Connecting {
 
 class LibsshSession final : public Session {
  public:
-  LibsshSession(std::unique_ptr<Link> link, std::string host) : link_(std::move(link)), host_(std::move(host)) {}
+  LibsshSession(std::unique_ptr<Link> link, std::string host, milliseconds open_budget)
+      : link_(std::move(link)), host_(std::move(host)), open_budget_(open_budget) {}
 
   Result<ExecResult> exec(std::string_view command, std::string_view input,
                           std::chrono::milliseconds deadline) override {
@@ -117,7 +118,7 @@ class LibsshSession final : public Session {
       return transient("ssh_channel_failed", "the connection to " + host_ + " has ended",
                        "nothing was run; a new connection is made at the next attempt");
     }
-    Result<ExecResult> result = Command(*link_, host_).run(std::string(command), input, deadline);
+    Result<ExecResult> result = Command(*link_, host_).run(std::string(command), input, open_budget_, deadline);
     broken_ = !result.has_value();
     return result;
   }
@@ -129,6 +130,7 @@ class LibsshSession final : public Session {
  private:
   std::unique_ptr<Link> link_;
   std::string host_;
+  milliseconds open_budget_;  // of a channel
   bool broken_ = false;
 };
 
@@ -162,7 +164,7 @@ Result<std::unique_ptr<Session>> Session::connect(const Target& target, const Se
   const std::string place = host.place;
   auto link = Connecting(target, std::move(host), std::move(jump), *key, timeouts, gate).make();
   if (!link) return tl::unexpected(link.error());
-  return std::make_unique<LibsshSession>(std::move(*link), place);
+  return std::make_unique<LibsshSession>(std::move(*link), place, timeouts.connect);
 }
 
 }  // namespace peerwright::ssh

@@ -329,6 +329,7 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
     // A reading shows all that stands there: what it does not show is gone.
     for (const auto& row : tx.run("delivery_keys_not_absent", server_id)) shown.keys.try_emplace(text_at(row, 0), "");
   }
+  if (bool_at(mine[0], 6)) say_reached(tx, state, server_id);
   Finished finished = store_proofs(tx, state, server_id, sealer, shown);
   finished.as_told += nodes_as_told;
   if (push.import) finished.imported = import_strangers(tx, state, push, answer, sealer);

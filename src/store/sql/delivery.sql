@@ -112,7 +112,8 @@ UPDATE peers SET proven = NULL WHERE server_id = $1 AND public_key = ANY ($2::te
 
 -- name: delivery_is_mine
 SELECT d.firewall_hash, d.firewall_known, d.firewall_refused, d.firewall_state,
-  EXISTS (SELECT FROM node_links l WHERE l.server_id = $1), d.urgent_late_at IS NOT NULL
+  EXISTS (SELECT FROM node_links l WHERE l.server_id = $1), d.urgent_late_at IS NOT NULL,
+  EXISTS (SELECT FROM server_runtime o WHERE o.server_id = $1 AND o.error_code LIKE 'ssh%')
 FROM deliveries d WHERE d.server_id = $1 AND d.push_no = $2 FOR NO KEY UPDATE OF d;
 
 -- name: delivery_peers_with_keys

@@ -161,6 +161,13 @@ ON CONFLICT (server_id) DO UPDATE SET error_code = excluded.error_code WHERE o.e
 RETURNING (extract(epoch FROM observed_at) * 1000000)::bigint, coalesce(up, true), coalesce(listening, true),
   coalesce(forwarding4, true), coalesce(forwarding6, true), file_mode, drift;
 
+-- name: observe_reached
+-- The same of a host that was not reached by a look, and answered a delivery since.
+UPDATE server_runtime SET error_code = '', observe_at = least(observe_at, clock_now())
+WHERE server_id = $1 AND error_code LIKE 'ssh%'
+RETURNING (extract(epoch FROM observed_at) * 1000000)::bigint, coalesce(up, true), coalesce(listening, true),
+  coalesce(forwarding4, true), coalesce(forwarding6, true), file_mode, drift;
+
 -- name: observe_raise_server
 UPDATE servers SET version = version + 1 WHERE id = $1;
 

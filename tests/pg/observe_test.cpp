@@ -302,6 +302,20 @@ TEST_F(Observe, AHostThatDeliveryReachesIsNoDeadOne) {
   EXPECT_EQ("nft_refused", db.value("SELECT error_code FROM server_runtime"));
 }
 
+TEST_F(Observe, WhatAHostSaysOfItsTrafficOverflowsNothing) {
+  connect("p");
+  connect("q");
+  for (const char* peer : {"p", "q"}) client(peer).rx_bytes = client(peer).tx_bytes = wireguard::kMaxCounterBytes;
+  for (int i = 0; i < 3; ++i) {
+    for (const char* peer : {"p", "q"}) client(peer).rx_bytes -= 1;  // they begin anew
+    pass(60);
+    look();
+  }
+  const std::string most = std::to_string(wireguard::kMaxCounterBytes);
+  EXPECT_EQ(most, runtime("rx_bytes"));
+  EXPECT_EQ(most, db.value("SELECT rx_bytes FROM server_runtime"));
+}
+
 TEST_F(Observe, WhatAPersonShouldKnowOfAServerIsSaid) {
   look();
   EXPECT_TRUE(said("server.status").empty()) << "all is well";

@@ -93,7 +93,10 @@ Result<HostAnswer> read_success(const std::vector<std::string_view>& lines, std:
 Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit_status, std::int64_t push_number,
                                 const std::vector<PeerConfig>& equal_to) {
   if (!exit_status) return incomplete("the script's exit status did not arrive");
-  if (*exit_status == 0) return read_success(lines_of(output), push_number, equal_to);
+  if (*exit_status == 0) {
+    auto answer = read_success(lines_of(output), push_number, equal_to);
+    return answer ? std::move(answer) : unread(std::move(answer.error()), output, "interface");
+  }
   return tl::unexpected<Error>(failure_of(output, *exit_status, "end " + std::to_string(push_number)));
 }
 

@@ -140,6 +140,17 @@ tl::unexpected<Error> incomplete(std::string_view why) {
                    "nothing: the host is read before anything else is done there");
 }
 
+tl::unexpected<Error> unread(Error why, std::string_view output, std::string_view first_word) {
+  const auto lines = lines_of(output);
+  const std::size_t start = output.find(std::string(first_word) + " ");
+  if (lines.empty() || !lines.back().starts_with("end ") || start == 0 || start == std::string_view::npos) {
+    return tl::unexpected(std::move(why));
+  }
+  return permanent("host_login_prints", "the login on the host prints something of its own before the script's answer",
+                   "let the files that its shell reads (.bashrc, .profile) print nothing unless there is a terminal "
+                   "([ -t 1 ]), then reconcile the server");
+}
+
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> lines;
   if (text.empty() || text.back() != '\n') return lines;

@@ -166,7 +166,10 @@ Result<HostObservation> read_success(const std::vector<std::string_view>& lines)
 
 Result<HostObservation> parse_observation(std::string_view output, std::optional<int> exit_status) {
   if (!exit_status) return incomplete("the script's exit status did not arrive");
-  if (*exit_status == 0) return read_success(lines_of(output));
+  if (*exit_status == 0) {
+    auto seen = read_success(lines_of(output));
+    return seen ? std::move(seen) : unread(std::move(seen.error()), output, "now");
+  }
   return tl::unexpected<Error>(failure_of(output, *exit_status, "end"));
 }
 

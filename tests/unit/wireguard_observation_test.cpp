@@ -128,6 +128,11 @@ TEST(Observation, RefusesOddLines) {
   }
 }
 
+TEST(Observation, ALoginThatPrintsSomethingIsSaid) {
+  EXPECT_EQ(code_of("Welcome!\n" + kWhole), "host_login_prints");
+  EXPECT_EQ(code_of(kWhole + "Bye!\n"), "host_answer_incomplete");
+}
+
 TEST(Observation, RefusalsHaveTheirCodes) {
   const std::tuple<int, std::string, Retry> cases[] = {{14, "host_tool_missing", Retry::never},
                                                        {16, "interface_missing", Retry::never},

@@ -247,6 +247,16 @@ void take_key(Tx& tx, domain::State& state, const PlannedPush& push, const wireg
   if (!linked.empty()) tx.run("links_take_key", server.id, server.public_key, array_of(linked));
 }
 
+// The first reading of a server that was registered without its key: what another server has is not learned.
+Result<void> refuse_key(Tx& tx, const domain::Server& server, const wireguard::HostAnswer& answer) {
+  if (!server.public_key.empty() || answer.interface_key.empty()) return {};
+  const auto rows = tx.run("delivery_key_of_other", server.id, answer.interface_key);
+  if (rows.empty()) return {};
+  const std::string other = text_at(rows[0], 0);
+  return permanent("interface_taken", "the interface that was found there is the server " + other,
+                   "retire one of the two servers, or register the right interface or host");
+}
+
 KnownFirewall firewall_from(const pqxx::row& row) {
   return {text_at(row, 0), bool_at(row, 1), text_at(row, 2), text_at(row, 3)};
 }
@@ -319,6 +329,8 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   const auto mine = tx.run("delivery_is_mine", server_id, push.push_number);
   if (mine.empty()) return transient("push_overtaken", "a later push of this server has begun");
 
+  if (bool_at(mine[0], 6)) say_reached(tx, state, server_id);
+  if (const auto taken = refuse_key(tx, *state.server(server_id), answer); !taken) return tl::unexpected(taken.error());
   take_key(tx, state, push, answer, linked);
   const bool firewall_stands = take_firewall(tx, push, firewall_from(mine[0]), answer);
   Shown shown = shown_by(push, proof, firewall_stands);
@@ -329,7 +341,6 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
     // A reading shows all that stands there: what it does not show is gone.
     for (const auto& row : tx.run("delivery_keys_not_absent", server_id)) shown.keys.try_emplace(text_at(row, 0), "");
   }
-  if (bool_at(mine[0], 6)) say_reached(tx, state, server_id);
   Finished finished = store_proofs(tx, state, server_id, sealer, shown);
   finished.as_told += nodes_as_told;
   if (push.import) finished.imported = import_strangers(tx, state, push, answer, sealer);

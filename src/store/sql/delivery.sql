@@ -187,6 +187,12 @@ handed_on AS (
 SELECT f.network_id, f.address_offset FROM freed f
 WHERE (f.network_id, f.address_offset) NOT IN (SELECT network_id, address_offset FROM handed_on);
 
+-- name: delivery_key_of_other
+-- The server that has the interface with the key $2 (domain: refuse_by_others).
+SELECT name FROM servers
+WHERE id <> $1 AND word IS NOT NULL AND (state <> 'retired' OR (retired_word = '' AND retired_proven_at IS NULL))
+  AND (public_key = $2 OR key_wanted = $2) ORDER BY id LIMIT 1;
+
 -- name: delivery_learn_key
 -- What was said of peers before had no key of their server's in it, and is said again.
 WITH issued AS (

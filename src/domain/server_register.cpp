@@ -14,11 +14,12 @@ std::optional<Decision> refuse_by_fixed(const ServerRegister& event, const Serve
                                         const std::optional<Id>& owner) {
   if (before.network_id && *before.network_id != network.id) {
     return rejected("server_network_fixed", "the server stands in another network",
-                    "register a server of another name in the new network");
+                    "register another interface as a server of another name in the new network");
   }
   if (before.word && before.owner_tenant_id != owner) {
     return rejected("server_owner_fixed", "the server has another owner",
-                    "register a server of another name for the new owner, and move the peers there");
+                    "register another interface as a server of another name for the new owner, and move the peers "
+                    "there");
   }
   const bool own_key = !before.private_key_sealed.empty() && before.state != ServerState::retired;
   const bool says_another =
@@ -82,6 +83,9 @@ Refs refs_of(const ServerRegister& event) {
   refs.makes_server = true;
   refs.network = event.network;
   refs.owner_tenant = event.owner;
+  refs.places_server = true;
+  refs.ssh_host = event.ssh_host;
+  refs.server_key = event.public_key;
   return refs;
 }
 
@@ -104,6 +108,7 @@ Decision decide(const ServerRegister& event, const Word& word, const State& stat
   apply(event, after);
   if (auto refusal = refuse_by_way(after)) return *std::move(refusal);
   if (auto refusal = refuse_by_own_way(after, network)) return *std::move(refusal);
+  if (auto refusal = refuse_by_others(before, after, state)) return *std::move(refusal);
   after.generation += 1;
   if (!before.word) after.created_by = word.source;
   const bool returns = before.state == ServerState::retired;

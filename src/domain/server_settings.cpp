@@ -31,6 +31,17 @@ bool same_place(const std::optional<JumpHost>& a, const std::optional<JumpHost>&
   return a.has_value() == b.has_value() && (!a || (a->host == b->host && a->port == b->port));
 }
 
+// Names of hosts are compared as they are written; an alias shows by the interface's key.
+bool same_interface(const Server& a, const Server& b) {
+  return a.interface == b.interface && a.ssh_host == b.ssh_host && a.ssh_port == b.ssh_port &&
+         a.exec_prefix == b.exec_prefix && same_place(a.ssh_jump, b.ssh_jump);
+}
+
+bool has_interface(const Server& server) {
+  return server.word && (server.state != ServerState::retired ||
+                         (server.retired_word.empty() && !server.retired_proven_at.has_value()));
+}
+
 }  // namespace
 
 void apply_settings(const ServerSettings& settings, Server& server) {
@@ -106,6 +117,24 @@ std::optional<Decision> refuse_by_way(const Server& after) {
                   std::string("a host that is logged in to by ") + wireguard::name_of(after.ssh_way) +
                       " carries out one command, and takes no exec prefix with it",
                   "send an empty exec_prefix; what enters a container belongs into the host's own configuration");
+}
+
+std::optional<Decision> refuse_by_others(const Server& before, const Server& after, const State& state) {
+  const bool had_it = has_interface(before);
+  const bool comes = !had_it || !same_interface(before, after);
+  const bool takes_key = !after.public_key.empty() && (!had_it || before.public_key != after.public_key);
+  if (!comes && !takes_key) return std::nullopt;
+  for (const Server* other : state.servers_beside(after.id)) {
+    if (!has_interface(*other)) continue;
+    const bool same_key = takes_key && (other->public_key == after.public_key || other->key_wanted == after.public_key);
+    if (!same_key && !(comes && same_interface(*other, after))) continue;
+    return rejected(
+        "interface_taken",
+        same_key ? "the interface with this public key is the server " + other->name
+                 : after.interface + " on " + after.ssh_host + " is the server " + other->name,
+        "name another interface or host, or retire the server " + other->name + " and wait until that is proven");
+  }
+  return std::nullopt;
 }
 
 std::optional<Decision> refuse_by_own_way(const Server& after, const Network* network) {

@@ -32,6 +32,11 @@ std::optional<Decision> refuse_by_state(const Server* server, const std::string&
 // The refusal of settings that do not go with the way in which the host is logged in to.
 std::optional<Decision> refuse_by_way(const Server& after);
 
+// One interface is one server: the refusal of a place, or of an interface's key, that another server has. Only what
+// `after` comes to is judged. A server that was retired has its interface until the proof, or the word, that it is
+// gone.
+std::optional<Decision> refuse_by_others(const Server& before, const Server& after, const State& state);
+
 // A firewall that would cut the worker's own way to the host is refused.
 std::optional<Decision> refuse_by_own_way(const Server& after, const Network* network);
 

@@ -120,6 +120,17 @@ std::vector<const NodeLink*> State::links_of_mesh(Id mesh_id) const {
   return all;
 }
 
+std::vector<const Server*> State::servers_beside(Id server_id) const {
+  std::map<Id, const Server*> all;
+  for (const auto& [id, server] : beside_) all[id] = &server;
+  for (const auto& [id, server] : servers_) all[id] = &server;  // as this batch has left it
+  all.erase(server_id);
+  std::vector<const Server*> listed;
+  listed.reserve(all.size());
+  for (const auto& [id, server] : all) listed.push_back(server);
+  return listed;
+}
+
 std::vector<const Server*> State::servers_in(std::string_view region) const {
   std::vector<const Server*> all;
   for (const auto& [id, server] : servers_) {
@@ -189,6 +200,11 @@ void State::load(Server server) {
   server_ids_[server.name] = server.id;
   const Id id = server.id;
   servers_[id] = std::move(server);
+}
+
+void State::load_beside(Server server) {
+  const Id id = server.id;
+  beside_[id] = std::move(server);
 }
 
 void State::load(Network network) {

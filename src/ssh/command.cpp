@@ -1,5 +1,7 @@
 #include "command.hpp"
 
+#include <algorithm>
+
 namespace peerwright::ssh {
 namespace {
 // Written at a time, so that what the command says is read in between.
@@ -111,10 +113,11 @@ Result<void> Command::converse(std::string_view input, const Deadline& deadline)
   }
 }
 
-Result<ExecResult> Command::run(const std::string& command, std::string_view input, const Deadline& deadline) {
+Result<ExecResult> Command::run(const std::string& command, std::string_view input, const Deadline& start_by,
+                                const Deadline& end_by) {
   // It would be cut there, and half a command is another command.
   if (command.find('\0') != std::string::npos) return failed("it holds a zero byte");
-  return start(command, deadline).and_then([&] { return converse(input, deadline); }).map([&] {
+  return start(command, start_by).and_then([&] { return converse(input, end_by); }).map([&] {
     return std::move(result_);
   });
 }

@@ -23,8 +23,10 @@ class Command {
   // Until the channel stands. An error is `ssh_channel_failed`; where the connection stands yet, another one may be
   // tried.
   Result<void> open(const Deadline& deadline);
-  // As Session::exec, on a channel that was opened. Call once.
-  Result<ExecResult> run(const std::string& command, std::string_view input, const Deadline& deadline);
+  // As Session::exec, on a channel that was opened: the host has to say by `start_by` that the command begins. Call
+  // once.
+  Result<ExecResult> run(const std::string& command, std::string_view input, const Deadline& start_by,
+                         const Deadline& end_by);
 
  private:
   int ask();

@@ -108,7 +108,8 @@ class Connecting {
 
 class LibsshSession final : public Session {
  public:
-  LibsshSession(std::unique_ptr<Link> link, std::string host) : link_(std::move(link)), host_(std::move(host)) {}
+  LibsshSession(std::unique_ptr<Link> link, std::string host, milliseconds open_budget)
+      : link_(std::move(link)), host_(std::move(host)), open_budget_(open_budget) {}
 
   Result<ExecResult> exec(std::string_view command, std::string_view input, milliseconds budget) override {
     if (broken()) {
@@ -116,9 +117,9 @@ class LibsshSession final : public Session {
       return transient("ssh_channel_failed", "the connection to " + host_ + " has ended",
                        "nothing was run; a new connection is made at the next attempt");
     }
-    const Deadline deadline(budget);
-    Result<ExecResult> result =
-        open(deadline).and_then([&](auto channel) { return channel->run(std::string(command), input, deadline); });
+    const Deadline start_by(std::min(open_budget_, budget)), end_by(budget);
+    Result<ExecResult> result = open(start_by).and_then(
+        [&](auto channel) { return channel->run(std::string(command), input, start_by, end_by); });
     broken_ = !result.has_value();
     return result;
   }
@@ -147,6 +148,7 @@ class LibsshSession final : public Session {
 
   std::unique_ptr<Link> link_;
   std::string host_;
+  milliseconds open_budget_;        // of a channel
   std::unique_ptr<Command> ahead_;  // for the next command
   bool refuses_ahead_ = false;      // it would complain in its log each time
   bool broken_ = false;
@@ -182,7 +184,7 @@ Result<std::unique_ptr<Session>> Session::connect(const Target& target, const Se
   const std::string place = host.place;
   auto link = Connecting(target, std::move(host), std::move(jump), *key, timeouts, gate).make();
   if (!link) return tl::unexpected(link.error());
-  return std::make_unique<LibsshSession>(std::move(*link), place);
+  return std::make_unique<LibsshSession>(std::move(*link), place, timeouts.connect);
 }
 
 }  // namespace peerwright::ssh

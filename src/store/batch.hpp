@@ -84,6 +84,7 @@ class Batch {
   void find_regions(Levels& levels);
   void load_keys();
   void load_offsets();
+  void load_servers_beside();
   void load_sites_of(const Levels& levels);
   void load_around(const Levels& levels);
   [[nodiscard]] std::map<domain::Id, std::int64_t> demand() const;  // network -> addresses that may be taken

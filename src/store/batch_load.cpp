@@ -42,15 +42,15 @@ const domain::Tenant* Batch::tenant_of(const Refs& refs) const {
   return refs.tenant.empty() ? nullptr : state_.tenant(std::string_view(refs.tenant));
 }
 
-// A key has one holder across the peers, what they staged or used before, and the nodes of meshes: no single constraint
-// says so, hence this table's lock. It stands before all others.
+// A key has one holder across the peers, what they staged or used before, and the nodes of meshes; an interface is one
+// server. No single constraint says so, hence this table's lock. It stands before all others.
 void Batch::guard_keys() {
   bool gives = false;
   bool stages = false;
   for (const Arrival* arrival : fresh_) {
     if (arrival->verdict) continue;
     const Refs& refs = arrival->event->refs;
-    stages = stages || refs.stages_key || !refs.keys.empty();
+    stages = stages || refs.stages_key || !refs.keys.empty() || refs.places_server;
     gives = gives || !refs.public_key.empty() || !arrival->prepared.client_public_key.empty();
   }
   if (stages) {
@@ -250,7 +250,24 @@ void Batch::lock_and_load() {
   load_keys();
   load_offsets();
   load_sites_of(levels);
+  load_servers_beside();
   load_around(levels);
+}
+
+void Batch::load_servers_beside() {
+  std::set<std::string> hosts, keys;
+  for (const Refs* refs : named_) {
+    const domain::Server* server = refs->places_server ? state_.server(std::string_view(refs->server)) : nullptr;
+    if (server == nullptr) continue;
+    for (const std::string& host : {refs->ssh_host, server->ssh_host}) {
+      if (!host.empty()) hosts.insert(host);
+    }
+    if (!refs->server_key.empty()) keys.insert(refs->server_key);
+  }
+  if (hosts.empty()) return;
+  for (const auto& row : tx_.run("intake_servers_beside", text_array(hosts), text_array(keys))) {
+    state_.load_beside(server_from(row));
+  }
 }
 
 void Batch::load_keys() {

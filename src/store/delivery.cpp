@@ -21,6 +21,7 @@ using wireguard::PushMode;
 
 constexpr std::chrono::milliseconds kAtOnce{0};
 constexpr std::size_t kMostErrorBytes = 500;
+constexpr const char* kOwnWayCut = "own_way_cut";
 
 // The delivery's row under lock, if the worker still has the lease. The server's row is locked before.
 std::optional<DeliveryRow> lock_delivery(Tx& tx, const std::string& worker_id, Id server_id) {
@@ -247,6 +248,16 @@ void take_key(Tx& tx, domain::State& state, const PlannedPush& push, const wireg
   if (!linked.empty()) tx.run("links_take_key", server.id, server.public_key, array_of(linked));
 }
 
+// The first reading of a server that was registered without its key: what another server has is not learned.
+Result<void> refuse_key(Tx& tx, const domain::Server& server, const wireguard::HostAnswer& answer) {
+  if (!server.public_key.empty() || answer.interface_key.empty()) return {};
+  const auto rows = tx.run("delivery_key_of_other", server.id, answer.interface_key);
+  if (rows.empty()) return {};
+  const std::string other = text_at(rows[0], 0);
+  return permanent("interface_taken", "the interface that was found there is the server " + other,
+                   "retire one of the two servers, or register the right interface or host");
+}
+
 KnownFirewall firewall_from(const pqxx::row& row) {
   return {text_at(row, 0), bool_at(row, 1), text_at(row, 2), text_at(row, 3)};
 }
@@ -319,6 +330,8 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   const auto mine = tx.run("delivery_is_mine", server_id, push.push_number);
   if (mine.empty()) return transient("push_overtaken", "a later push of this server has begun");
 
+  if (bool_at(mine[0], 6)) say_reached(tx, state, server_id);
+  if (const auto taken = refuse_key(tx, *state.server(server_id), answer); !taken) return tl::unexpected(taken.error());
   take_key(tx, state, push, answer, linked);
   const bool firewall_stands = take_firewall(tx, push, firewall_from(mine[0]), answer);
   Shown shown = shown_by(push, proof, firewall_stands);
@@ -345,8 +358,8 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
 
   const bool pushed = push.mode == PushMode::push;
   const bool retired = push.mode == PushMode::retire;
-  const bool key_waits =
-      !retired && !state.server(server_id)->key_wanted.empty() && push.complaint != "interface_key_unreadable";
+  const bool key_waits = !retired && !state.server(server_id)->key_wanted.empty() &&
+                         push.complaint != "interface_key_unreadable" && !answer.keeps_interface_key;
   const bool firewall_waits = !firewall_stands && push.firewall.refused_code.empty();
   const bool told_keys = !push.plan.removals.empty() || !push.plan.peers.empty();
   const bool disputed = pushed && ((told_keys && finished.as_told == 0) || (push.firewall.carried && firewall_waits) ||
@@ -357,7 +370,7 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
             disputed ? retry_in : kAtOnce,
             key_waits || firewall_waits || is_pending(links) || (finished.imported && finished.imported->adopted > 0) ||
                 (!retired && domain::is_leaving(*state.server(server_id))),
-            push.complaint,
+            push.complaint.empty() && answer.keeps_interface_key ? kOwnWayCut : push.complaint,
             shown.walled_out,
             (push.urgent && firewall_waits) || !links.plan(false).removals.empty()};
   auto more = mark_done(tx, worker_id, server_id, done);

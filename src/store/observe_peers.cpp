@@ -17,6 +17,9 @@ std::string counters_of(const RuntimeRow& row, const Look& look) {
   return std::to_string(look.server_id) + ' ' + row.public_key;
 }
 
+// Never more than can be added to again: hosts may say anything.
+std::int64_t sum(std::int64_t bytes, std::int64_t more) { return std::min(bytes + more, wireguard::kMaxCounterBytes); }
+
 // How much a counter grew. One that is lower than before began anew.
 std::int64_t delta(std::int64_t before, std::int64_t now) { return now < before ? now : now - before; }
 
@@ -39,8 +42,8 @@ void count(const RuntimeRow& row, const wireguard::ObservedPeer& shown, const Lo
   change.tx_bytes = delta(after.tx_counter, shown.tx_bytes);
   after.rx_counter = shown.rx_bytes;
   after.tx_counter = shown.tx_bytes;
-  after.rx_bytes += change.rx_bytes;
-  after.tx_bytes += change.tx_bytes;
+  after.rx_bytes = sum(after.rx_bytes, change.rx_bytes);
+  after.tx_bytes = sum(after.tx_bytes, change.tx_bytes);
 }
 
 void go(const RuntimeRow& row, const char* connectivity, const Look& look, PeerChange& change) {
@@ -164,8 +167,8 @@ void PeerLooks::add(const RuntimeRow& row) {
   note_waiting(row, change);
   note_timers(row, change);
   note_log(row, change);
-  sums_.rx_bytes += change.rx_bytes;
-  sums_.tx_bytes += change.tx_bytes;
+  sums_.rx_bytes = sum(sums_.rx_bytes, change.rx_bytes);
+  sums_.tx_bytes = sum(sums_.tx_bytes, change.tx_bytes);
   if (change.transition) transitions_.push_back(row.peer_id);
   const PeerRuntime& after = change.after;
   if (change.rx_bytes + change.tx_bytes > 0 || change.went_on_or_off) {
@@ -238,8 +241,8 @@ void PeerLooks::store(Tx& tx, domain::State& state, const Sealer* sealer, Looked
   say(tx, state, sealer);
   looked.said = looked.said || !transitions_.empty() || !usage_.empty();
   looked.timers = looked.timers || sums_.timers;
-  looked.rx_bytes += sums_.rx_bytes;
-  looked.tx_bytes += sums_.tx_bytes;
+  looked.rx_bytes = sum(looked.rx_bytes, sums_.rx_bytes);
+  looked.tx_bytes = sum(looked.tx_bytes, sums_.tx_bytes);
   for (const auto& [connectivity, count] : sums_.peers) looked.peers[connectivity] += count;
 }
 

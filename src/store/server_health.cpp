@@ -55,25 +55,44 @@ void say_health(Tx& tx, domain::State& state, domain::Id server_id, const Health
   messages.store(tx);
 }
 
-bool say_met(Tx& tx, domain::State& state, domain::Id server_id, const Error& why) {
-  if (why.code != kHostKeyChanged) return false;
-  const auto rows = tx.run("observe_met", server_id, why.code);
-  const domain::Server* server = state.server(server_id);
-  if (rows.empty() || server == nullptr) return false;
-  const pqxx::row row = rows[0];  // the reader keeps a reference
+namespace {
+
+// How the server was seen last, and when, of a row that observe_met or observe_reached answers.
+std::optional<Time> read_last_seen(const pqxx::row& row, const domain::State& state, const domain::Server& server,
+                                   Health& health) {
   RowReader read(row);
   const auto observed_at = read.maybe_time();
-  Health health;
-  health.error_code = why.code;
   health.up = read.flag();
   health.listening = read.flag();
   const bool forwarding4 = read.flag();
   health.forwarding =
-      forwards(server->network_id ? state.network(*server->network_id) : nullptr, forwarding4, read.flag());
+      forwards(server.network_id ? state.network(*server.network_id) : nullptr, forwarding4, read.flag());
   health.file_safe = is_safe_mode(read.text());
   health.drift = counts_from(read.text());
+  return observed_at;
+}
+
+void say_last_seen(Tx& tx, domain::State& state, domain::Id server_id, const pqxx::result& rows, const char* code) {
+  const pqxx::row row = rows[0];  // the reader keeps a reference
+  Health health;
+  health.error_code = code;
+  const auto observed_at = read_last_seen(row, state, *state.server(server_id), health);
   say_health(tx, state, server_id, health, observed_at);
+}
+
+}  // namespace
+
+bool say_met(Tx& tx, domain::State& state, domain::Id server_id, const Error& why) {
+  if (why.code != kHostKeyChanged || state.server(server_id) == nullptr) return false;
+  const auto rows = tx.run("observe_met", server_id, why.code);
+  if (rows.empty()) return false;
+  say_last_seen(tx, state, server_id, rows, kHostKeyChanged);
   return true;
+}
+
+void say_reached(Tx& tx, domain::State& state, domain::Id server_id) {
+  const auto rows = tx.run("observe_reached", server_id);
+  if (!rows.empty()) say_last_seen(tx, state, server_id, rows, "");
 }
 
 }  // namespace peerwright::store

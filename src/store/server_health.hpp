@@ -46,4 +46,7 @@ void say_health(Tx& tx, domain::State& state, domain::Id server_id, const Health
 // meets it first. Its row is locked, it and its network are loaded. Whether it was said here.
 bool say_met(Tx& tx, domain::State& state, domain::Id server_id, const Error& why);
 
+// A delivery has reached a host that looks did not: it is no dead one any more, and is looked at next. The same holds.
+void say_reached(Tx& tx, domain::State& state, domain::Id server_id);
+
 }  // namespace peerwright::store

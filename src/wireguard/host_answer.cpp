@@ -3,13 +3,14 @@
 #include "peerwright/wireguard/key.hpp"
 
 // The answer of src/ssh/scripts/push.sh, line by line:
-//   interface PUBLICKEY
+//   interface PUBLICKEY [kept]                   kept: it did not get the plan's
 //   kernel PUBLICKEY KEEPALIVE PREFIX,... psk|none    any number of them; whether it has a preshared key
 //   file PUBLICKEY KEEPALIVE PREFIX,... psk|none      any number of them
-//   equal                                        in the place of both, where their hashes are the plan's
-//   `equal_listing` secrets KERNELHASH FILEHASH config HASH PUBLICKEY                        of the saved [Interface];
-//   "(none)" firewall LOADEDHASH STATEHASH FILEHASH       each "-" where there is none, "?" where nft does not tell end
-//   PUSHNUMBER ok KERNELLINES FILELINES
+//   equal                                        in the place of both, where their hashes are those of `equal_listing`
+//   secrets KERNELHASH FILEHASH
+//   config HASH PUBLICKEY                        of the saved [Interface]; "(none)"
+//   firewall LOADEDHASH STATEHASH FILEHASH       each "-" where there is none, "?" where nft does not tell
+//   end PUSHNUMBER ok KERNELLINES FILELINES
 // or, with an exit status of its own for each code,
 //   error CODE DETAIL
 //   end PUSHNUMBER CODE
@@ -47,7 +48,9 @@ Result<HostAnswer> read_success(const std::vector<std::string_view>& lines, std:
   answer.push_number = push_number;
   std::size_t next = 1;
   const auto interface = split(lines.empty() ? std::string_view() : lines[0], ' ');
-  if (interface.size() != 2 || interface[0] != "interface") return incomplete("no interface line");
+  answer.keeps_interface_key = interface.size() == 3 && interface[2] == "kept";
+  const std::size_t words = answer.keeps_interface_key ? 3 : 2;
+  if (interface.size() != words || interface[0] != "interface") return incomplete("no interface line");
   if (interface[1] != "(none)") {
     if (!check_public_key(interface[1])) return incomplete("a short interface line");
     answer.interface_key = interface[1];
@@ -93,7 +96,10 @@ Result<HostAnswer> read_success(const std::vector<std::string_view>& lines, std:
 Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit_status, std::int64_t push_number,
                                 const std::vector<PeerConfig>& equal_to) {
   if (!exit_status) return incomplete("the script's exit status did not arrive");
-  if (*exit_status == 0) return read_success(lines_of(output), push_number, equal_to);
+  if (*exit_status == 0) {
+    auto answer = read_success(lines_of(output), push_number, equal_to);
+    return answer ? std::move(answer) : unread(std::move(answer.error()), output, "interface");
+  }
   return tl::unexpected<Error>(failure_of(output, *exit_status, "end " + std::to_string(push_number)));
 }
 

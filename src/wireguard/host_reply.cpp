@@ -85,7 +85,7 @@ constexpr std::array<Refusal, 19> kRefusals{{
      "run peerwright server prepare again"},
     {"host_step_failed", Retry::never,
      "a step on the host failed:", "see on the host why, and run it again: what was done is seen, and not done twice"},
-    {"own_way_cut", Retry::never, "the worker itself comes to the host through the peer with the key",
+    {"own_way_cut", Retry::never, "the worker's own way to the host would be cut by what is planned for the key",
      "let the worker reach the host another way (ssh.host), and reconcile the server"},
     {"peers_left_on_host", Retry::later, "the server is retired, and a peer that is not ours still stands there:",
      "approve its removal (server.approve), remove it on the host, or retire the server on an operator's word"},
@@ -140,6 +140,17 @@ std::optional<Error> closed_way(WayIn way, std::optional<int> exit_status, std::
 tl::unexpected<Error> incomplete(std::string_view why) {
   return transient("host_answer_incomplete", "the outcome on the host is unknown: " + std::string(why),
                    "nothing: the host is read before anything else is done there");
+}
+
+tl::unexpected<Error> unread(Error why, std::string_view output, std::string_view first_word) {
+  const auto lines = lines_of(output);
+  const std::size_t start = output.find(std::string(first_word) + " ");
+  if (lines.empty() || !lines.back().starts_with("end ") || start == 0 || start == std::string_view::npos) {
+    return tl::unexpected(std::move(why));
+  }
+  return permanent("host_login_prints", "the login on the host prints something of its own before the script's answer",
+                   "let the files that its shell reads (.bashrc, .profile) print nothing unless there is a terminal "
+                   "([ -t 1 ]), then reconcile the server");
 }
 
 std::vector<std::string_view> lines_of(std::string_view text) {

@@ -15,6 +15,10 @@ namespace peerwright::wireguard {
 // `host_answer_incomplete`: the outcome is unknown.
 tl::unexpected<Error> incomplete(std::string_view why);
 
+// Why an answer cannot be read: `why`, or `host_login_prints` where it has an end mark, and its first word, but not at
+// its beginning.
+tl::unexpected<Error> unread(Error why, std::string_view output, std::string_view first_word);
+
 // The lines of a text of which every one has its end; empty where the last has none.
 std::vector<std::string_view> lines_of(std::string_view text);
 std::vector<std::string_view> split(std::string_view text, char separator);

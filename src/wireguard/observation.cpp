@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
+#include <limits>
 
 #include "host_reply.hpp"
 #include "peerwright/wireguard/key.hpp"
@@ -45,17 +45,19 @@ bool read_flag(std::string_view word, std::string_view yes, std::string_view no,
   return flag || word == no;
 }
 
-bool read_number(std::string_view word, std::int64_t& number) {
+bool read_number(std::string_view word, std::int64_t most, std::int64_t& number) {
   const auto read = number_of(word);
   number = read.value_or(0);
-  return read.has_value();
+  return read && number <= most;
 }
 
 bool read_uptime(std::string_view word, std::optional<double>& seconds) {
   if (word == "-") return true;
   double read = 0;
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), read);
-  if (error != std::errc() || end != word.data() + word.size() || !std::isfinite(read) || read < 0) return false;
+  if (error != std::errc() || end != word.data() + word.size() || !(read >= 0 && read <= kMaxUptimeSeconds)) {
+    return false;
+  }
   seconds = read;
   return true;
 }
@@ -105,7 +107,7 @@ bool read_head(std::size_t place, const Words& words, HostObservation& seen) {
   if (!std::all_of(words.begin(), words.end(), is_word)) return false;
   switch (place) {
     case 0:
-      return read_number(words[1], seen.now_epoch_seconds);
+      return read_number(words[1], kMaxEpochSeconds, seen.now_epoch_seconds);
     case 1:
       return read_uptime(words[1], seen.uptime_seconds);
     case 2:
@@ -125,15 +127,16 @@ bool read_head(std::size_t place, const Words& words, HostObservation& seen) {
     case 8:
       return read_firewall(words, seen);
     default:
-      return read_number(words[1], seen.push_number);
+      return read_number(words[1], std::numeric_limits<std::int64_t>::max(), seen.push_number);
   }
 }
 
 std::optional<ObservedPeer> peer_of(const Words& words) {
   ObservedPeer peer;
   if (words.size() != 8 || words[0] != "peer" || !check_public_key(words[1]) ||
-      !read_number(words[2], peer.handshake_epoch_seconds) || !read_number(words[3], peer.rx_bytes) ||
-      !read_number(words[4], peer.tx_bytes) || !is_word(words[5])) {
+      !read_number(words[2], kMaxEpochSeconds, peer.handshake_epoch_seconds) ||
+      !read_number(words[3], kMaxCounterBytes, peer.rx_bytes) ||
+      !read_number(words[4], kMaxCounterBytes, peer.tx_bytes) || !is_word(words[5])) {
     return std::nullopt;
   }
   peer.public_key = words[1];
@@ -163,7 +166,10 @@ Result<HostObservation> read_success(const std::vector<std::string_view>& lines)
 
 Result<HostObservation> parse_observation(std::string_view output, std::optional<int> exit_status) {
   if (!exit_status) return incomplete("the script's exit status did not arrive");
-  if (*exit_status == 0) return read_success(lines_of(output));
+  if (*exit_status == 0) {
+    auto seen = read_success(lines_of(output));
+    return seen ? std::move(seen) : unread(std::move(seen.error()), output, "now");
+  }
   return tl::unexpected<Error>(failure_of(output, *exit_status, "end"));
 }
 

@@ -6,6 +6,7 @@
 #include <resolv.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <condition_variable>
 #include <deque>
@@ -74,9 +75,10 @@ std::optional<std::string> ask_system(const std::string& host) {
 }
 
 struct Answer {
-  std::optional<std::string> address;  // nullopt: it names nothing
-  bool known = false;                  // false: it is being asked
-  Clock::time_point until;
+  std::optional<std::string> address{};  // nullopt: it names nothing
+  bool known = false;                    // false: it is being asked
+  bool waited_for = false;               // once in vain: nobody waits for it again
+  Clock::time_point until{};
 };
 
 }  // namespace
@@ -94,17 +96,18 @@ struct Resolver::Shared {
     const auto found = answers.find(host);
     if (found != answers.end() && (!found->second.known || found->second.until > Clock::now())) return;
     if (answers.size() >= kMostNames) std::erase_if(answers, [](const auto& entry) { return entry.second.known; });
-    answers[host] = Answer{};
+    const bool named_nothing = found != answers.end() && !found->second.address;
+    answers[host] = Answer{.waited_for = named_nothing};
     questions.push_back(host);
     asked.notify_one();
   }
 
-  bool all_known(const std::set<std::string>& hosts) const {  // under the lock
-    for (const std::string& host : hosts) {
+  // Under the lock: whether there is nothing more to wait for.
+  bool all_known(const std::set<std::string>& hosts) const {
+    return std::all_of(hosts.begin(), hosts.end(), [this](const std::string& host) {
       const auto found = answers.find(host);
-      if (found != answers.end() && !found->second.known) return false;
-    }
-    return true;
+      return found == answers.end() || found->second.known || found->second.waited_for;
+    });
   }
 
   void work() {
@@ -123,7 +126,7 @@ struct Resolver::Shared {
       auto address = ask_system(host);
       lock.lock();
       const auto until = Clock::now() + (address ? kKeepAnswer : kKeepFailure);
-      answers[host] = Answer{std::move(address), true, until};
+      answers[host] = Answer{.address = std::move(address), .known = true, .until = until};
       answered.notify_all();
     }
   }
@@ -163,9 +166,10 @@ std::map<std::string, std::string> Resolver::resolve(const std::set<std::string>
   shared_->answered.wait_for(lock, deadline, [&] { return shared_->all_known(hosts); });
   for (const auto& [endpoint, parts] : named) {
     const auto found = shared_->answers.find(parts.host);
-    if (found != shared_->answers.end() && found->second.known && found->second.address) {
-      resolved[endpoint] = *found->second.address + ':' + parts.port;
-    }
+    if (found == shared_->answers.end()) continue;
+    Answer& answer = found->second;
+    if (answer.known && answer.address) resolved[endpoint] = *answer.address + ':' + parts.port;
+    if (!answer.known) answer.waited_for = true;
   }
   return resolved;
 }

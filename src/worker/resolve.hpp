@@ -19,7 +19,7 @@ class Resolver {
 
   // By endpoint ("host:port", "[v6]:port"): the literal "192.0.2.1:51820" or "[2001:db8::1]:51820". What is no
   // endpoint, names nothing, or is not known within `deadline` is missing; an answer that comes later is there the next
-  // time.
+  // time. A name that was waited for in vain, or named nothing, is asked again without a wait.
   std::map<std::string, std::string> resolve(const std::set<std::string>& endpoints,
                                              std::chrono::milliseconds deadline);
 

@@ -121,7 +121,9 @@ TEST_F(Delivery, SilentHostsKeepNoLivingOneWaiting) {
   ASSERT_TRUE(installation.wait_settled()) << installation.log_of("w1");
   nowhere.stall(true);
   for (int i = 0; i < kSilent; ++i) {
-    installation.publish(register_at("silent" + std::to_string(i), host, nowhere.port()));
+    auto silent = register_at("silent" + std::to_string(i), host, nowhere.port());
+    silent.cloud_event["data"]["interface"] = "wg" + std::to_string(100 + i);
+    installation.publish(silent);
   }
   const std::string held =
       "SELECT count(*) FROM deliveries d JOIN servers s ON s.id = d.server_id"

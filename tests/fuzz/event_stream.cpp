@@ -89,7 +89,7 @@ std::vector<Json> EventStream::beginning() {
                   {"region", region},
                   {"max_peers", max_peers},
                   {"endpoint", "192.0.2.1:51820"},
-                  {"ssh", {{"host", "192.0.2.1"}, {"host_key", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA"}}}});
+                  {"ssh", {{"host", name}, {"host_key", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA"}}}});
   };
   const auto peer = [&](const char* name, const char* subscriber, const char* at) {
     return event("peer.provision", {{"tenant", "acme"},

@@ -169,6 +169,16 @@ TEST_F(PushScript, AKilledScriptLeavesNothingThatHindersTheNext) {
   EXPECT_EQ(lab_.run("ls -d /run/peerwright*").out, "");
 }
 
+TEST_F(PushScript, WhatAKilledScriptLeftGoesAlsoWhereItsNumberIsAnothers) {
+  const std::string left = "/run/peerwright.wg0.1.";  // process 1 lives
+  ASSERT_EQ(
+      lab_.run("mkdir -m 700 " + left + "old " + left + "young && touch -d '62 minutes ago' " + left + "old").status,
+      0);
+  const auto one = peer({"10.0.0.2/32"});
+  ASSERT_TRUE(push(plan({}, {&one}), 1));
+  EXPECT_EQ(lab_.run("ls -d /run/peerwright*").out, left + "young\n") << "it may be at work";
+}
+
 TEST_F(PushScript, TwoAtOnceFollowEachOther) {
   const auto one = peer({"10.0.0.2/32"});
   const auto two = peer({"10.0.0.3/32"});

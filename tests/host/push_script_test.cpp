@@ -141,6 +141,30 @@ TEST_F(PushScript, KeepsPeersThatOnlyTheFileHas) {
   EXPECT_EQ(read_file(lab_.config()), file) << "the same push again writes something else";
 }
 
+TEST_F(PushScript, CommentsStayWithTheirPeers) {
+  const auto alice = peer({"10.0.0.2/32"});
+  const auto bob = peer({"10.0.0.3/32"});
+  ASSERT_TRUE(push(plan({}, {&alice, &bob}), 1));
+  const std::string head = read_file(lab_.config()).substr(0, read_file(lab_.config()).find("[Peer]"));
+  const std::string absent = "### Client carol\n# twice\n[Peer]\n# within\nPublicKey = " + peer({}).public_key +
+                             "\nAllowedIPs = 10.0.0.66/32\n# the last\n";
+  write_file(lab_.config(), head + "# the peers\n\n### Client bob\n[Peer]\nPublicKey = " + bob.public_key +
+                                "\n# a laptop\nAllowedIPs = 10.0.0.3/32\n### Client alice\n[Peer]\nPublicKey = " +
+                                alice.public_key + "\nAllowedIPs = 10.0.0.2/32\n\n" + absent);
+  const auto dave = peer({"10.0.0.4/32"});
+  ASSERT_TRUE(push(plan({}, {&dave}), 2));
+  const std::string file = read_file(lab_.config());
+  EXPECT_THAT(file, testing::StartsWith(head + "# the peers\n\n"));
+  EXPECT_THAT(file, HasSubstr("\n### Client alice\n[Peer]\nPublicKey = " + alice.public_key));
+  EXPECT_THAT(file, HasSubstr("\n### Client bob\n# a laptop\n[Peer]\nPublicKey = " + bob.public_key));
+  EXPECT_THAT(file, HasSubstr("\n\n[Peer]\nPublicKey = " + dave.public_key));
+  EXPECT_THAT(file, testing::EndsWith("\n\n" + absent));
+  ASSERT_TRUE(push(plan({}, {&dave}), 3));
+  EXPECT_EQ(read_file(lab_.config()), file);
+  ASSERT_TRUE(push(plan({bob.public_key}, {}), 4));
+  EXPECT_THAT(read_file(lab_.config()), Not(HasSubstr("bob")));
+}
+
 TEST_F(PushScript, LeavesAnotherInterfaceAlone) {
   const std::string before = state();
   const auto one = peer({"10.0.0.2/32"});

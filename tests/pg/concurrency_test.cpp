@@ -128,6 +128,26 @@ TEST_F(Concurrency, noAddressIsGivenTwiceWhereEverybodyAllocates) {
   EXPECT_EQ(11, db.number("SELECT count(*) FROM audit WHERE code = 'addresses_exhausted'"));
 }
 
+TEST_F(Concurrency, aContestedInterfaceGoesToOneServer) {
+  register_server();
+  const std::string host_key = db.value("SELECT ssh_host_key FROM servers");
+  constexpr int kPlaces = 20;
+  std::vector<TestEvent> events;
+  for (int i = 0; i < kPlaces * 3; ++i) {
+    const std::string server = "s" + std::to_string(i);
+    events.push_back(event("server.register",
+                           {{"server", server},
+                            {"network", "net-srv"},
+                            {"ssh", {{"host", "host" + std::to_string(i % kPlaces)}, {"host_key", host_key}}},
+                            {"endpoint", "192.0.2.10:51820"}},
+                           "server/" + server));
+  }
+  execute_by_all(events);
+  EXPECT_EQ(kPlaces, db.number("SELECT count(*) FROM servers WHERE ssh_host LIKE 'host%' AND word IS NOT NULL"));
+  EXPECT_EQ(kPlaces, db.number("SELECT count(DISTINCT ssh_host) FROM servers WHERE ssh_host LIKE 'host%'"));
+  EXPECT_EQ(2 * kPlaces, db.number("SELECT count(*) FROM audit WHERE code = 'interface_taken'"));
+}
+
 TEST_F(Concurrency, aContestedKeyGoesToOneAndTheOthersAreRefused) {
   register_server("one");
   register_server("two");

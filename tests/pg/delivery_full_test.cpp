@@ -9,6 +9,7 @@ namespace peerwright::test {
 namespace {
 
 using Full = FullDeliveryTest;
+using nlohmann::json;
 using Strings = std::vector<std::string>;
 
 const wireguard::PeerConfig* config_in(const store::PlannedPush& push, const std::string& key) {
@@ -44,6 +45,60 @@ TEST_F(Full, APresharedKeyGoesToTheHostAndIsNeverSaidInTheClear) {
   db.execute("UPDATE deliveries SET in_doubt = true, due = true");
   EXPECT_EQ(1, settle());
   EXPECT_TRUE(applied("p"));
+}
+
+TEST_F(Full, OneInterfaceIsOneServer) {
+  establish("srv");
+  execute({provision("p"), provision("q")});
+  settle();
+  const std::string host_key = db.value("SELECT ssh_host_key FROM servers");
+  const auto named = [&](const std::string& server, const json& settings) {
+    json data = {{"server", server},
+                 {"network", "net-srv"},
+                 {"ssh", {{"host", "srv.example.net"}, {"host_key", host_key}}},
+                 {"endpoint", "192.0.2.10:51820"}};
+    data.update(settings);
+    return event("server.register", data, "server/" + server);
+  };
+  const TestEvent twin = named("twin", json::object());
+  const TestEvent of_its_key = named("of-its-key", {{"interface", "wg7"}, {"public_key", hosts["srv"].key}});
+  const TestEvent beside = named("wg8", {{"ssh", {{"host", "192.0.2.8"}, {"host_key", host_key}}}});
+  const TestEvent moved =
+      event("server.update", {{"server", "wg8"}, {"ssh", {{"host", "srv.example.net"}}}}, "server/wg8");
+  execute({twin, of_its_key, beside, moved});
+  EXPECT_EQ("accepted", decision(beside).first);
+  for (const TestEvent& refused : {twin, of_its_key, moved}) {
+    EXPECT_EQ(std::pair(std::string("rejected"), std::string("interface_taken")), decision(refused));
+  }
+}
+
+// The same interface under another name of its host shows by its key: nothing is learned, so nothing is pushed.
+TEST_F(Full, AnInterfaceOfAnotherServerIsNotLearned) {
+  establish("srv");
+  execute({provision("p")});
+  settle();
+  register_server("alias");
+  execute({provision("n", {}, "alias")});
+  hosts["alias"].key = hosts["srv"].key;
+  const auto reading = next();
+  ASSERT_EQ("alias", reading.server.name);
+  const auto answer = hosts["alias"].run(reading).value();
+  const auto proof = wireguard::prove_reading(reading.wanted, answer);
+  const auto refused = full.finish(me, reading, answer, proof, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ("interface_taken", refused.error().code);
+  ASSERT_TRUE(full.fail(me, reading, refused.error(), std::chrono::hours(1), {}).has_value());
+  EXPECT_EQ("", db.value("SELECT public_key FROM servers WHERE name = 'alias'"));
+  EXPECT_EQ("t", of_delivery("in_doubt", "alias"));
+  // Once the other one is gone, it is this one's.
+  execute({peer_event("revoke", "acme", "p")});
+  settle();
+  execute({event("server.retire", {{"server", "srv"}}, "server/srv")});
+  settle();
+  ASSERT_EQ("t", db.value("SELECT retired_proven_at IS NOT NULL FROM servers WHERE name = 'srv'"));
+  db.execute("UPDATE deliveries SET next_attempt_at = now()");
+  settle();
+  EXPECT_TRUE(applied("n"));
 }
 
 TEST_F(Full, APresharedKeyThatSomebodySentIsNotSaidBack) {
@@ -276,6 +331,21 @@ TEST_F(ServerKey, AHostThatKeepsItsOldKeyIsToldAgainLater) {
   db.execute("UPDATE deliveries SET next_attempt_at = now()");
   settle();
   EXPECT_EQ(new_key, of_server("public_key"));
+}
+
+TEST_F(ServerKey, AKeyThatWouldCutTheWorkerOffKeepsNobodyWaiting) {
+  hosts["srv"].keeps_key = true;
+  execute({provision("q")});
+  settle();
+  EXPECT_TRUE(applied("q"));
+  EXPECT_EQ("own_way_cut", of_delivery("error_code"));
+  EXPECT_EQ(old_key, of_server("public_key"));
+  EXPECT_EQ(new_key, of_server("key_wanted"));
+  hosts["srv"].keeps_key = false;  // it comes another way
+  execute({event("server.reconcile", {{"server", "srv"}}, "server/srv")});
+  settle();
+  EXPECT_EQ(new_key, of_server("public_key"));
+  EXPECT_EQ("", of_delivery("error_code"));
 }
 
 TEST_F(ServerKey, AKeyThatCannotBeOpenedKeepsNobodyWaiting) {

@@ -50,7 +50,8 @@ Result<wireguard::HostAnswer> FullHost::run(const store::PlannedPush& push) {
     if (!ignores_firewall) firewall = *plan.firewall;
     if (!ignores_firewall) changed_by_hand = false;
   }
-  if (!plan.interface_key.empty() && !ignores_key) key = wireguard::public_key_of(plan.interface_key).value();
+  if (!plan.interface_key.empty() && !ignores_key && !keeps_key)
+    key = wireguard::public_key_of(plan.interface_key).value();
   for (const auto& peer : plan.peers) {
     expect_free(*this, peer, touched);
     Shown& shown = peers[peer.public_key];
@@ -60,6 +61,7 @@ Result<wireguard::HostAnswer> FullHost::run(const store::PlannedPush& push) {
   }
   wireguard::HostAnswer answer;
   answer.interface_key = key;
+  answer.keeps_interface_key = keeps_key && !plan.interface_key.empty();
   answer.push_number = push_number;
   std::string secrets;
   for (const auto& [public_key, shown] : peers) {

@@ -30,6 +30,7 @@ class FullHost {
   bool ignores_firewall = false;  // answers, but has it not
   bool nft_tells = true;
   bool ignores_key = false;
+  bool keeps_key = false;  // and says so
   int runs = 0;
   int firewalls = 0;  // that it was told
 };

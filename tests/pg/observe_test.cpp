@@ -278,6 +278,44 @@ TEST_F(Observe, AHostKeyThatHasChangedIsSaidOnceByWhicheverLoopMeetsItFirst) {
   expect_said_once();
 }
 
+TEST_F(Observe, AHostThatDeliveryReachesIsNoDeadOne) {
+  const Error unreachable{"ssh_unreachable", "no answer", "", Retry::later};
+  ASSERT_TRUE(observe.fail(me, planned(), unreachable, {}).has_value());
+  EXPECT_EQ(false, said("server.status").at(0)["reachable"]);
+  execute({provision("n")});
+  EXPECT_TRUE(full.claim(me, {}, 10, kDeadAfter, false)->empty()) << "it may not answer";
+  settle();
+  ASSERT_TRUE(applied("n"));
+  const auto statuses = said("server.status");
+  ASSERT_EQ(1U, statuses.size());
+  EXPECT_EQ(true, statuses[0]["reachable"]);
+  EXPECT_EQ("", statuses[0].value("error_code", ""));
+  EXPECT_EQ("t", db.value("SELECT observe_at <= clock_now() FROM server_runtime")) << "the next look is at it";
+  execute({peer_event("suspend", "acme", "q")});
+  EXPECT_EQ(1U, full.claim(me, {}, 10, kDeadAfter, false)->size()) << "it answered a moment ago";
+  // Another kind of failure is the looks' own.
+  settle();
+  const Error nft{"nft_refused", "no", "", Retry::never};
+  ASSERT_TRUE(observe.fail(me, planned(), nft, {}).has_value());
+  execute({peer_event("resume", "acme", "q")});
+  settle();
+  EXPECT_EQ("nft_refused", db.value("SELECT error_code FROM server_runtime"));
+}
+
+TEST_F(Observe, WhatAHostSaysOfItsTrafficOverflowsNothing) {
+  connect("p");
+  connect("q");
+  for (const char* peer : {"p", "q"}) client(peer).rx_bytes = client(peer).tx_bytes = wireguard::kMaxCounterBytes;
+  for (int i = 0; i < 3; ++i) {
+    for (const char* peer : {"p", "q"}) client(peer).rx_bytes -= 1;  // they begin anew
+    pass(60);
+    look();
+  }
+  const std::string most = std::to_string(wireguard::kMaxCounterBytes);
+  EXPECT_EQ(most, runtime("rx_bytes"));
+  EXPECT_EQ(most, db.value("SELECT rx_bytes FROM server_runtime"));
+}
+
 TEST_F(Observe, WhatAPersonShouldKnowOfAServerIsSaid) {
   look();
   EXPECT_TRUE(said("server.status").empty()) << "all is well";

@@ -124,7 +124,7 @@ void StoreTest::register_server(const std::string& server, const nlohmann::json&
                                 const nlohmann::json& settings) {
   nlohmann::json data = {{"server", server},
                          {"network", "net-" + server},
-                         {"ssh", {{"host", "192.0.2.10"}, {"host_key", kHostKey}}},
+                         {"ssh", {{"host", server + ".example.net"}, {"host_key", kHostKey}}},
                          {"endpoint", "192.0.2.10:51820"},
                          {"max_peers", 20000}};
   data.update(settings);

@@ -271,6 +271,20 @@ TEST_F(SessionTest, AFrozenHostOpensNoChannelAndRunsNothing) {
   ::kill(host, SIGKILL);
 }
 
+TEST_F(SessionTest, AFrozenHostIsNotWaitedForAsLongAsACommandMayTake) {
+  const OwnSshd sshd;
+  auto connected = Session::connect(sshd.target(), sshd.client_key(), {seconds(3), kAmple});
+  ASSERT_TRUE(connected.has_value()) << connected.error().message;
+  const auto session = std::move(*connected);
+  const pid_t host = server_of(*session);
+  ASSERT_EQ(::kill(host, SIGSTOP), 0);
+  auto result = std::async(std::launch::async, [&] { return session->exec("true", "", 20 * kAmple); });
+  const bool given_up = result.wait_for(kAmple) == std::future_status::ready;
+  ::kill(host, SIGKILL);
+  ASSERT_TRUE(given_up);
+  EXPECT_EQ(error_code(result.get()), "ssh_channel_failed");
+}
+
 TEST(SessionLimitTest, AHostThatGrantsNoChannelRunsNothing) {
   const OwnSshd sshd({{"ed25519"}, "MaxSessions 0"});
   auto session = Session::connect(sshd.target(), sshd.client_key(), {kAmple, kAmple});

@@ -1,4 +1,6 @@
 // How a server is registered, and how its settings change.
+#include <functional>
+
 #include "domain_server_support.hpp"
 
 namespace peerwright::domain {
@@ -132,6 +134,70 @@ TEST_F(Servers, registerIsRefused) {
   expect_refused(world.say(owned), "server_owner_fixed");
   owned.owner.clear();
   expect_refused(world.say(owned), "server_owner_fixed");
+}
+
+TEST_F(Servers, oneInterfaceIsOneServer) {
+  const auto second = [](const std::function<void(ServerRegister&)>& change) {
+    auto event = ServerWorld::registration("srv");  // with all that says where it is
+    event.server = "two";
+    event.public_key = "key of two";
+    change(event);
+    return event;
+  };
+  const auto taken = second([](ServerRegister&) {});
+  expect_refused(world.say(taken), "interface_taken");
+  expect_refused(world.say(second([](ServerRegister& event) {
+    event.ssh_user = "somebody";
+    event.config_path = "/etc/other.conf";
+    event.ssh_host_key = "ssh-ed25519 BBBB";
+  })),
+                 "interface_taken");
+  expect_refused(world.say(second([](ServerRegister& event) {
+    event.ssh_host = "192.0.2.1";
+    event.public_key = "key of srv";
+  })),
+                 "interface_taken");
+  const std::vector<std::function<void(ServerRegister&)>> elsewhere = {
+      [](ServerRegister& event) { event.ssh_host = "192.0.2.1"; }, [](ServerRegister& event) { event.ssh_port = 2222; },
+      [](ServerRegister& event) { event.interface = "wg1"; },
+      [](ServerRegister& event) { event.exec_prefix = "docker exec -i wg"; },
+      [](ServerRegister& event) {
+        event.ssh_jump = JumpHost{"jump.example.net", 22, "root", "ssh-ed25519 AAAA"};
+      }};
+  for (std::size_t i = 0; i < elsewhere.size(); ++i) {
+    auto event = second(elsewhere[i]);
+    event.server = "two-" + std::to_string(i);
+    event.public_key = "key of " + event.server;
+    EXPECT_EQ(Outcome::accepted, world.say(event).outcome) << i;
+  }
+  // An update comes there no more than a registration; what it leaves as it was is not judged.
+  ServerSettings there;
+  there.ssh_host = "srv.example.net";
+  expect_refused(world.say(ServerUpdate{"two-0", there}), "interface_taken");
+  ServerSettings elsewhere_again;
+  elsewhere_again.ssh_port = 22;
+  expect_refused(world.say(ServerUpdate{"two-1", elsewhere_again}), "interface_taken");
+  Server twin = *world.state.server("two-0");  // as an older version let it come
+  twin.ssh_host = "srv.example.net";
+  twin.public_key = "key of srv";
+  world.state.load(twin);
+  there.description = "rack 4";
+  EXPECT_EQ(Outcome::accepted, world.say(ServerUpdate{"two-0", there}).outcome);
+  EXPECT_EQ(Outcome::accepted, world.say(ServerWorld::registration("srv")).outcome);
+}
+
+TEST_F(Servers, anInterfaceIsFreeOnceItsServerIsProvenOrSaidToBeGone) {
+  auto next = ServerWorld::registration("srv");
+  next.server = "next";
+  ASSERT_EQ(Outcome::accepted, world.say(ServerRetire{"srv", ""}).outcome);
+  expect_refused(world.say(next), "interface_taken");  // its keys may still stand there
+  Server gone = srv();
+  gone.retired_proven_at = world.state.now;
+  world.state.load(gone);
+  EXPECT_EQ(Outcome::accepted, world.say(next).outcome);
+  expect_refused(world.say(ServerWorld::registration("srv")), "interface_taken");  // it cannot come back there
+  ASSERT_EQ(Outcome::accepted, world.say(ServerRetire{"next", "burnt down"}).outcome);
+  EXPECT_EQ(Outcome::accepted, world.say(ServerWorld::registration("srv")).outcome);
 }
 
 TEST_F(Servers, registerDoesNotTakeBackAKeyThatWasMadeHere) {

@@ -106,7 +106,7 @@ class World {
     ServerRegister event;
     event.server = name;
     event.network = network;
-    event.ssh_host = "192.0.2.1";
+    event.ssh_host = name + ".example.net";
     event.ssh_host_key = "ssh-ed25519 AAAA";
     event.interface = "wg0";
     event.endpoint = "192.0.2.1:51820";

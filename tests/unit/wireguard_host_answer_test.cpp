@@ -172,6 +172,26 @@ TEST(HostAnswer, RefusesOddLines) {
   }
 }
 
+TEST(HostAnswer, TellsANewKeyThatWasNotTaken) {
+  EXPECT_FALSE(parse_answer(kWhole, 0, kNumber)->keeps_interface_key);
+  const std::string rest = kWhole.substr(kHead.size());
+  const auto kept = parse_answer("interface " + kInterface + " kept\n" + rest, 0, kNumber);
+  ASSERT_TRUE(kept);
+  EXPECT_TRUE(kept->keeps_interface_key);
+  EXPECT_EQ(kept->interface_key, kInterface);
+  EXPECT_EQ(code_of("interface " + kInterface + " taken\n" + rest), "host_answer_incomplete");
+  EXPECT_EQ(code_of("interface " + kInterface + " kept kept\n" + rest), "host_answer_incomplete");
+}
+
+TEST(HostAnswer, ALoginThatPrintsSomethingIsSaid) {
+  for (const std::string noise : {"Welcome!\n", "Welcome! ", "\n\n", "end of maintenance: 12\n"}) {
+    EXPECT_EQ(code_of(noise + kWhole), "host_login_prints") << noise;
+    EXPECT_EQ(code_of(noise + kWhole.substr(0, kWhole.size() - 1)), "host_answer_incomplete") << "and was cut short";
+  }
+  EXPECT_EQ(code_of("Welcome!\nerror host_busy lock\nend 12 host_busy\n", 18), "host_busy") << "a refusal is one";
+  EXPECT_EQ(code_of("Welcome!\nend 12 ok 0 0\n"), "host_answer_incomplete");
+}
+
 TEST(HostAnswer, AFileMayHoldAnything) {
   const auto answer = parse_answer(
       kHead + "file " + kKeyA + " ? ? none\nfile " + kKeyA + " 70000 10.0.0.2 psk\n" + kHashes + "end 12 ok 0 2\n", 0,

@@ -95,7 +95,10 @@ TEST(Observation, RefusesOddLines) {
       {"now 1767225600", "now -1"},
       {"now 1767225600", "now 1e9"},
       {"now 1767225600", "now 99999999999999999999"},
+      {"now 1767225600", "now 68719476737"},
       {"uptime 5021.37", "uptime nan"},
+      {"uptime 5021.37", "uptime inf"},
+      {"uptime 5021.37", "uptime 1e300"},
       {"uptime 5021.37", "uptime -3"},
       {"uptime 5021.37", "uptime 5 3"},
       {" up 7\n", " upp 7\n"},
@@ -111,6 +114,9 @@ TEST(Observation, RefusesOddLines) {
       {"firewall " + kTable, "firewall " + kTable.substr(1)},
       {"push 41", "push x"},
       {" 1024 ", " -1024 "},
+      {" 1767225500 ", " 9223372036854775807 "},
+      {" 1024 ", " 4611686018427387904 "},
+      {" 5000000000 ", " 9223372036854775807 "},
       {"192.0.2.1:5000", ""},
       {"192.0.2.1:5000", "192.0.2.1:5000 more"},
       {" 25 10.0.0.9/32", " 70000 10.0.0.9/32"},
@@ -120,6 +126,11 @@ TEST(Observation, RefusesOddLines) {
   for (const auto& [line, instead] : odd) {
     EXPECT_EQ(code_of(with(line, instead)), "host_answer_incomplete") << instead;
   }
+}
+
+TEST(Observation, ALoginThatPrintsSomethingIsSaid) {
+  EXPECT_EQ(code_of("Welcome!\n" + kWhole), "host_login_prints");
+  EXPECT_EQ(code_of(kWhole + "Bye!\n"), "host_answer_incomplete");
 }
 
 TEST(Observation, RefusalsHaveTheirCodes) {

@@ -38,6 +38,11 @@ struct Refs {
   std::vector<std::string> other_servers;  // not made; their networks are loaded
   std::string owner_tenant;                // whose identity is made and loaded; the event belongs to no tenant
   std::vector<std::string> keys;           // as `public_key`: whether anybody has them, a node's links included
+  // `server` may come to another interface: the other servers at `ssh_host` (empty: at its own), and those whose
+  // interface has `server_key`, are loaded, and no other is placed meanwhile.
+  bool places_server = false;
+  std::string ssh_host;
+  std::string server_key;
   // Where the event was said to belong by its data, for those that concern several subjects: the Kafka key.
   std::string key;
 };
@@ -100,6 +105,8 @@ class State {
   [[nodiscard]] const Mesh* mesh(std::string_view name) const;
   [[nodiscard]] const Mesh* mesh(Id id) const;
   [[nodiscard]] std::vector<const NodeLink*> links_of_mesh(Id mesh_id) const;
+  // The servers that Refs::places_server asks for, and all others that are loaded; by id.
+  [[nodiscard]] std::vector<const Server*> servers_beside(Id server_id) const;
   // The loaded servers of a region, by id.
   [[nodiscard]] std::vector<const Server*> servers_in(std::string_view region) const;
   [[nodiscard]] AddressUse use_of(Id network_id, std::int64_t address_offset) const;
@@ -114,6 +121,7 @@ class State {
   void load(Subscriber subscriber);
   void load(Peer peer);
   void load(Server server);
+  void load_beside(Server server);  // one that is not locked
   void load(Network network);
   void load(Hold hold);
   void load(Customer customer);
@@ -139,6 +147,7 @@ class State {
   std::unordered_map<std::string, Id> adopted_ids_;  // by key
   std::unordered_map<Id, Server> servers_;
   std::unordered_map<std::string, Id> server_ids_;
+  std::map<Id, Server> beside_;
   std::unordered_map<Id, Network> networks_;
   std::unordered_map<std::string, Id> network_ids_;
   std::map<Scope, std::map<std::string, Hold, std::less<>>> holds_;

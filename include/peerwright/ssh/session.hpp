@@ -36,7 +36,8 @@ struct Target {
 Target target_of(const domain::Server& server);
 
 struct Timeouts {
-  std::chrono::milliseconds connect{5000};    // TCP, key exchange and login together, on all hops
+  // TCP, key exchange and login together, on all hops; then, each time, that the host takes a command.
+  std::chrono::milliseconds connect{5000};
   std::chrono::milliseconds dead_peer{3000};  // unacknowledged bytes: TCP_USER_TIMEOUT
 };
 
@@ -60,8 +61,9 @@ class Session {
   virtual ~Session() = default;
 
   // Runs `command`, writes `input` to its standard input, closes that, and reads until the command has ended or
-  // `deadline` passes. A command may end without having read its input. The first `kMaxErrorOutputBytes` of its error
-  // output are kept; more than `kMaxOutputBytes` of output is an error. Errors, all `later`:
+  // `deadline` passes; where the host does not take it within Timeouts::connect, nothing was sent. A command may end
+  // without having read its input. The first `kMaxErrorOutputBytes` of its error output are kept; more than
+  // `kMaxOutputBytes` of output is an error. Errors, all `later`:
   //   `ssh_channel_failed`  no byte of `command` was sent: nothing happened on the host
   //   `ssh_in_doubt`        the command may or may not have run; it may be running still
   // After an error the session is of no more use: broken() is true.

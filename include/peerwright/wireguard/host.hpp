@@ -102,7 +102,8 @@ std::string open_state(const HostPeer& peer);
 
 inline constexpr std::string_view kUnreadableHash = "?";
 struct HostAnswer {
-  std::string interface_key;  // public key of the interface; empty: it has none
+  std::string interface_key;         // public key of the interface; empty: it has none
+  bool keeps_interface_key = false;  // it was not given the plan's: the worker itself comes through it
   std::int64_t push_number = 0;
   std::vector<HostPeer> kernel;  // of the keys that the plan touched, or, in a reading, of all
   std::vector<HostPeer> file;    // the same, out of the saved file
@@ -127,7 +128,7 @@ struct HostAnswer {
 //   `interface_missing`, `wg_refused`, `nft_refused`, `interface_key_changed`, `host_script_outdated`,
 //   `host_command_refused` (never),
 //   `host_busy`, `host_storage_failed`, `host_timeout` (later)
-//   `own_way_cut` (never)             the removal of the key that the message ends with would cut the worker off
+//   `own_way_cut` (never)             the plan for the key that the message ends with would cut the worker off
 // `equal_to` is what the plan's `equal_listing` was made of; the answer then shows it where the host says that it does.
 Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit_status, std::int64_t push_number,
                                 const std::vector<PeerConfig>& equal_to = {});

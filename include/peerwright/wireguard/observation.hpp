@@ -12,6 +12,12 @@
 // What a look at a host shows (src/ssh/scripts/observe.sh): the script changes nothing and prints no secret. Pure text.
 namespace peerwright::wireguard {
 
+// Nothing that a host may say of time or traffic is beyond these, so that it can be added up and converted: an answer
+// with more is none.
+inline constexpr std::int64_t kMaxEpochSeconds = std::int64_t{1} << 36;  // in the year 4147
+inline constexpr std::int64_t kMaxUptimeSeconds = std::int64_t{1} << 36;
+inline constexpr std::int64_t kMaxCounterBytes = (std::int64_t{1} << 62) - 1;  // the sum of two fits
+
 struct ObservedPeer {
   std::string public_key;
   std::int64_t handshake_epoch_seconds = 0;  // the latest, by the host's clock; 0: none since the peer was added

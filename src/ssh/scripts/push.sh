@@ -108,10 +108,13 @@ for tool in wg flock awk sha256sum sync mv timeout sort xargs sed cmp mktemp wc 
 done
 
 # A private place for the plan, under /run where that can be written, for that is no disk. A script that was killed
-# leaves its own behind; the next one removes it.
+# leaves its own behind; the next one removes it, where another process has its number too: no script is that old.
 for left in "/run/peerwright.$interface".*.* "$config".work.*.*; do
   owner=${left%.*}
-  [ ! -d "$left" ] || kill -0 "${owner##*.}" 2>/dev/null || rm -rf "$left"
+  [ -d "$left" ] || continue
+  if ! kill -0 "${owner##*.}" 2>/dev/null || [ -n "$(find "$left" -maxdepth 0 -mmin +61 2>/dev/null)" ]; then
+    rm -rf "$left"
+  fi
 done
 work=$(mktemp -d "/run/peerwright.$interface.$$.XXXXXX" 2>/dev/null) ||
   work=$(mktemp -d "$config.work.$$.XXXXXX" 2>/dev/null) || fail host_storage_failed "no temporary directory"
@@ -162,6 +165,7 @@ if [ -e "$config.push" ]; then
   [ "$stored_installation" = "$installation" ] || fail host_of_other_installation "$stored_installation"
   [ "$mode" = look ] || [ "$number" -gt "$stored" ] || fail push_number_refused "$stored"
 fi
+[ ! -L "$config" ] || fail host_config_missing "$config is a link, to $(readlink -f "$config")"
 [ -f "$config" ] || fail host_config_missing "$config"
 [ "$shape" = 1 ] || fail host_config_missing "$config does not begin with its one [Interface]"
 [ -z "$new_key" ] || [ "$keyed" = 1 ] || fail host_config_missing "$config has no PrivateKey to be replaced"
@@ -193,63 +197,66 @@ awk_shared='
   }'
 run_awk() { program=$1; shift; exec awk -v mode="$mode" -v work="$work" "$awk_shared$program" "$@"; }
 
-if [ "$mode" = push ] && { [ "$adds" -gt 0 ] || [ -n "$new_key" ]; }; then
-  # A prefix that another key holds would move to the new one without a word; and the interface has to be the right one,
-  # or have the new key of this plan already.
-  taken=$(dump | run_awk '
-    BEGIN { check = 1 }
-    NR == FNR { plan(); next }
-    NF == 4 && expected != "" && $2 != expected && $2 != fresh { wrong = "interface " $2 }
-    NF == 8 && !($1 in touched) {
-      n = split($4, ip, ",")
-      for (i = 1; i <= n; i++) if (ip[i] in wanted) found = $1 " " ip[i]
-    }
-    $1 == "~end" { complete = 1 }
-    END { print wrong != "" ? wrong : found; exit complete ? 0 : 1 }' "$work/plan" expected="$expected_key" \
-    fresh="$new_key" -) || wg_failed show
-  case $taken in
-    'interface '*) fail interface_key_changed "${taken#* }" ;;
-    ?*) fail prefix_taken_on_host "$taken" ;;
-  esac
-fi
-
-# Whoever carries the worker's own packets is neither removed nor walled in, unless the garden lets it through: nothing
-# could be put right there any more.
+# What the plan must not do: take a prefix that another key holds, in the kernel without a word, or in the file alone,
+# which would have it back at the next boot; touch another interface than the right one, which may have the new key of
+# this plan already; or cut the worker off, whose packets go where the longest prefix sends them, unless it is walled in.
+# shellcheck disable=SC2086 # the worker's address, its port, ours, our port
+set -- $client
+client=${1:-} host=${3:-} port=${4:-} kept=''
+client=${client%\%*} host=${host%\%*}
 comes_through_tunnel() {
-  # shellcheck disable=SC2086 # client address, its port, our address, our port
-  set -- $client
-  client=${1:-} host=${3:-} port=${4:-}
-  client=${client%\%*} host=${host%\%*}
-  [ -n "$client" ] || return 1
   command -v ip >/dev/null 2>&1 || return 0
   case $(ip route get "$client" 2>/dev/null) in *" dev $interface "*) return 0 ;; esac
   return 1
 }
-if [ "$mode" = push ] && { [ "$removals" -gt 0 ] || [ -s "$work/nft" ]; } && comes_through_tunnel; then
-  own=$(dump | run_awk '
+if [ "$mode" = push ] &&
+  { [ "$adds" -gt 0 ] || [ "$removals" -gt 0 ] || [ -n "$new_key" ] || [ -s "$work/nft" ]; }; then
+  [ "$adds" -gt 0 ] || [ -n "$new_key" ] || expected_key=''
+  [ "$adds" -gt 0 ] && file=$config || file=/dev/null
+  dump | run_awk '
     function binary(n, width,  text) { while (width-- > 0) { text = (n % 2) text; n = int(n / 2) } return text }
-    function hex(digits,  i, n) {
-      for (i = 1; i <= length(digits); i++) n = n * 16 + index("0123456789abcdef", substr(digits, i, 1)) - 1
-      return n
+    function group(digits,  padded, i) {
+      if (digits in grouped) return grouped[digits]
+      padded = substr("0000" tolower(digits), length(digits) + 1)
+      for (i = 1; i <= 4; i++) grouped[digits] = grouped[digits] nibble[substr(padded, i, 1)]
+      return grouped[digits]
     }
-    function bits(address,  part, half, left, right, i, text) { # its family, and the address in ones and zeros
-      if (!index(address, ":")) {
-        split(address, part, ".")
-        return "4" binary(part[1], 8) binary(part[2], 8) binary(part[3], 8) binary(part[4], 8)
+    function bits(prefix,  address, part, half, left, right, i, text) { # its family, and its network in ones and zeros
+      split(prefix, address, "/")
+      if (!index(prefix, ":")) {
+        split(address[1], part, ".")
+        text = "4" octet[part[1] + 0] octet[part[2] + 0] octet[part[3] + 0] octet[part[4] + 0]
+      } else {
+        text = "6"
+        split(address[1], half, "::")
+        left = split(half[1], part, ":")
+        for (i = 1; i <= left; i++) text = text group(part[i])
+        right = split(half[2], part, ":")
+        for (i = left + right; i < 8; i++) text = text group("")
+        for (i = 1; i <= right; i++) text = text group(part[i])
       }
-      split(tolower(address), half, "::")
-      left = split(half[1], part, ":")
-      for (i = 1; i <= left; i++) text = text binary(hex(part[i]), 16)
-      right = split(half[2], part, ":")
-      for (i = left + right; i < 8; i++) text = text binary(0, 16)
-      for (i = 1; i <= right; i++) text = text binary(hex(part[i]), 16)
-      return "6" text
+      return address[2] == "" ? text : substr(text, 1, address[2] + 1)
     }
-    # The length of a prefix in which the address lies, else -1.
-    function within(prefix, address,  part, ones) {
-      split(prefix, part, "/")
-      ones = part[2] != "" ? part[2] + 0 : index(prefix, ":") ? 128 : 32
-      return index(bits(address), substr(bits(part[1]), 1, ones + 1)) == 1 ? ones : -1
+    # The longest of the prefixes that has the client: its bits.
+    function covers(ips,  ip, i, n, text, longest) {
+      if (client == "" || ips !~ near) return 0
+      for (n = split(ips, ip, ","); n > 0; n--) {
+        text = bits(ip[n])
+        if (length(text) > longest && index(own, text) == 1) longest = length(text)
+      }
+      return longest + 0
+    }
+    function stays(key, reach) { # after this plan
+      if (reach > after[key]) after[key] = reach
+      if (reach > longest_after) { longest_after = reach; carrier_after = key }
+    }
+    function file_peer_ends(  ip, i, n) {
+      if (key != "" && ips != "" && !(key in touched) && !(key in present)) {
+        if (!(1 in known)) { known[1]; for (i in wanted) known[bits(i)] }
+        n = split(ips, ip, ",")
+        for (i = 1; i <= n; i++) if (bits(ip[i]) in known) found = key " " ip[i]
+      }
+      key = ips = ""
     }
     # What the firewall to come says of gardens (render_firewall): whose they are, and which let the connection through.
     function garden(text,  word, n, i, reached) {
@@ -262,27 +269,79 @@ if [ "$mode" = push ] && { [ "$removals" -gt 0 ] || [ -s "$work/nft" ]; } && com
       if (word[1] == "set" || word[1] == "chain") place = word[2]
       if (place !~ /^garden/) return
       if (word[1] == "elements") {
-        for (i = 3; i <= n; i++) if (within(word[i], client) >= 0) { walled = place; sub(/_.*/, "", walled) }
+        for (i = 3; i <= n; i++) {
+          if (word[i] ~ near && index(own, bits(word[i])) == 1) { walled = place; sub(/_.*/, "", walled) }
+        }
       } else if (word[2] == "daddr") {
-        for (i = 3; word[i] ~ /[.:]/; i++) if (within(word[i], host) >= 0) reached = 1
+        for (i = 3; word[i] ~ /[.:]/; i++) if (index(there, bits(word[i])) == 1) reached = 1
         if (word[i] == "meta") i += 2
         if (!reached || (word[i] != "tcp" && word[i] != "accept")) return
         if (text !~ / dport /) opened[place] = 1
         for (; i < n; i++) if (word[i] == port) opened[place] = 1
       }
     }
-    BEGIN { longest = -1 }
-    NR == FNR { if ($1 == "#remove") removed[$2] = 1; else if ($1 == "#nft") garden(substr($0, 6)); next }
+    BEGIN {
+      check = 1
+      for (i = 0; i < 256; i++) octet[i] = binary(i, 8)
+      split("0 1 2 3 4 5 6 7 8 9 a b c d e f", digit, " ")
+      for (i = 1; i <= 16; i++) nibble[digit[i]] = binary(i - 1, 4)
+    }
+    NR == 1 && client != "" { # only what begins as the client does, or is very wide, is looked at closely
+      own = bits(client)
+      there = bits(host)
+      start = client
+      sub(index(client, ":") ? ":.*" : "[.].*", "", start)
+      near = "(^|,)" start "[.:]|(^|,)::|/([0-9]|1[0-5])(,|$)"
+    }
+    NR == FNR {
+      plan()
+      if ($1 == "AllowedIPs") stays(planned, covers($3))
+      else if ($1 == "#nft" && client != "") garden(substr($0, 6))
+      next
+    }
+    complete {
+      if (/^[ \t]*\[/) { file_peer_ends(); skip = 0; next }
+      if (skip || $0 == "") next
+      if (/^PublicKey = [^ \t\r#]+$/) { name = "publickey"; value = substr($0, 13) } else entry()
+      if (name == "publickey") { key = value; skip = key in touched || key in present }
+      else if (name == "allowedips") ips = ips (ips != "" && value != "" ? "," : "") value
+      next
+    }
+    NF == 4 && expected != "" && $2 != expected && $2 != fresh { wrong = $2 }
     NF == 8 {
+      present[$1] = 1
+      reach = covers($4)
+      if (reach > longest) { longest = reach; carrier = $1 }
+      if ($1 in touched) next
+      if (reach) stays($1, reach)
       n = split($4, ip, ",")
-      for (i = 1; i <= n; i++) if (within(ip[i], client) > longest) { longest = within(ip[i], client); carrier = $1 }
+      for (i = 1; i <= n; i++) if (ip[i] in wanted) found = $1 " " ip[i]
     }
     $1 == "~end" { complete = 1 }
     END {
-      if (carrier in removed || (walled != "" && !(walled in opened))) print carrier
+      file_peer_ends()
+      if (carrier != carrier_after) blamed = after[carrier] < longest ? carrier : carrier_after
+      else if (walled != "" && !(walled in opened)) blamed = carrier
+      print (wrong != "" ? "interface " wrong : found != "" ? "taken " found : "fine")
+      print (carrier == "" ? "none" : blamed == "" ? "stays" : "cut " blamed)
       exit complete ? 0 : 1
-    }' client="$client" host="$host" port="$port" "$work/plan" -) || wg_failed show
-  [ -z "$own" ] || fail own_way_cut "$own"
+    }' client="$client" host="$host" port="$port" "$work/plan" expected="$expected_key" fresh="$new_key" - "$file" \
+    >"$work/judged" || wg_failed show
+  { read -r verdict detail && read -r way blamed; } <"$work/judged" || fail host_storage_failed "cannot write $work"
+  case $verdict in
+    interface) fail interface_key_changed "$detail" ;;
+    taken) fail prefix_taken_on_host "$detail" ;;
+  esac
+  case $way$new_key in
+    none* | stays) ;;
+    *)
+      if comes_through_tunnel; then
+        [ "$way" = stays ] || fail own_way_cut "$blamed"
+        kept=' kept' new_key=''
+        : >"$work/key" || fail host_storage_failed "cannot write $work"
+      fi
+      ;;
+  esac
 fi
 
 # From here on no older push is taken, not even after a crash of the host. Mode look is for people, and fences nobody
@@ -396,14 +455,28 @@ dump | sort | run_awk '
   function put(text) { print text > (work "/new"); bytes += length(text) + 1 }
   function put_section(text) { put(blank ? text : "\n" text); blank = 0 }
   function keep() {
-    if (key != "" && !(key in sections)) { sections[key] = section; file_keys[++filed] = key }
-    key = endpoint = section = ""
+    if (key != "" && !(key in sections)) {
+      sections[key] = section
+      comments[key] = comment
+      file_keys[++filed] = key
+    }
+    key = endpoint = section = comment = ""
+  }
+  # Comments stay with the [Peer] below them, else with the one in which they stand.
+  function begin() { comment = above; section = above $0; above = "" }
+  function take_above(  text) {
+    if (above == "") return
+    text = substr(above, 1, length(above) - 1)
+    if (peers) { comment = comment above; section = section "\n" text } else { put(text); blank = 0 }
+    above = ""
   }
   BEGIN { printf "" > (work "/new"); printf "" > (work "/kernel"); getline new_key < (work "/key") }
-  FNR == 1 { part++; if (part == 3) keep() }
+  FNR == 1 { part++; if (part == 3) { take_above(); keep() } }
   part == 2 && peers {
     if ($0 == "") next
-    if (/^[ \t]*\[/) { keep(); section = $0; next }
+    if (/^[ \t]*#/) { above = above $0 "\n"; next }
+    if (/^[ \t]*\[/) { keep(); begin(); next }
+    take_above()
     section = section "\n" $0
     if (/^PublicKey = [^ \t\r#]+$/) key = substr($0, 13)
     else if (!/^AllowedIPs = /) {
@@ -416,7 +489,9 @@ dump | sort | run_awk '
   }
   part == 1 { plan(); next }
   part == 2 && mode == "push" {
-    if (tolower($0) ~ /^[ \t]*\[[ \t]*peer/) { peers = 1; section = $0; next }
+    if (tolower($0) ~ /^[ \t]*\[[ \t]*peer/) { peers = 1; begin(); next }
+    if (/^[ \t]*#/) { above = above $0 "\n"; next }
+    take_above()
     if (new_key != "") { entry(); if (name == "privatekey") $0 = "PrivateKey = " new_key }
     put($0)
     blank = NF == 0
@@ -431,7 +506,7 @@ dump | sort | run_awk '
     }
     if ($1 in hashed) secret[$1] = $2 == "(none)" ? "none" : $2
     if (mode != "push") next
-    text = "[Peer]\nPublicKey = " $1
+    text = comments[$1] "[Peer]\nPublicKey = " $1
     if ($2 != "(none)") text = text "\nPresharedKey = " $2
     if ($4 != "(none)") text = text "\nAllowedIPs = " $4
     if ($8 != "off") text = text "\nPersistentKeepalive = " $8
@@ -477,7 +552,7 @@ fi
 # shellcheck disable=SC2046 # ten words: five times a hash and a name
 set -- $(sha256sum "$config" "$work/kernel_secrets" "$work/file_secrets" "$work/kernel" "$work/file")
 [ $# -eq 10 ] || fail host_storage_failed "cannot read $work"
-printf 'interface %s\n' "$interface_key" &&
+printf 'interface %s\n' "$interface_key$kept" &&
   if [ "$equal" = "$7 $9" ]; then echo equal; else cat "$work/kernel" "$work/file"; fi &&
   printf 'secrets %s %s\nconfig %s %s\nfirewall %s %s %s\n' "$3" "$5" "$1" "$file_key" "$loaded" "$state" "$saved" &&
   printf 'end %s ok %s %s\n' "$number" "$kernels" "$files"

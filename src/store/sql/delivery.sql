@@ -112,7 +112,8 @@ UPDATE peers SET proven = NULL WHERE server_id = $1 AND public_key = ANY ($2::te
 
 -- name: delivery_is_mine
 SELECT d.firewall_hash, d.firewall_known, d.firewall_refused, d.firewall_state,
-  EXISTS (SELECT FROM node_links l WHERE l.server_id = $1), d.urgent_late_at IS NOT NULL
+  EXISTS (SELECT FROM node_links l WHERE l.server_id = $1), d.urgent_late_at IS NOT NULL,
+  EXISTS (SELECT FROM server_runtime o WHERE o.server_id = $1 AND o.error_code LIKE 'ssh%')
 FROM deliveries d WHERE d.server_id = $1 AND d.push_no = $2 FOR NO KEY UPDATE OF d;
 
 -- name: delivery_peers_with_keys
@@ -185,6 +186,12 @@ handed_on AS (
   RETURNING m.network_id, m.address_offset)
 SELECT f.network_id, f.address_offset FROM freed f
 WHERE (f.network_id, f.address_offset) NOT IN (SELECT network_id, address_offset FROM handed_on);
+
+-- name: delivery_key_of_other
+-- The server that has the interface with the key $2 (domain: refuse_by_others).
+SELECT name FROM servers
+WHERE id <> $1 AND word IS NOT NULL AND (state <> 'retired' OR (retired_word = '' AND retired_proven_at IS NULL))
+  AND (public_key = $2 OR key_wanted = $2) ORDER BY id LIMIT 1;
 
 -- name: delivery_learn_key
 -- What was said of peers before had no key of their server's in it, and is said again.

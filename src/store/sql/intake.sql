@@ -43,7 +43,7 @@ FROM inbox JOIN unnest($1::text[], $2::text[]) AS r(source, id) USING (source, i
 LOCK TABLE used_keys IN ROW SHARE MODE;
 
 -- name: intake_guard_keys
--- Whoever stages a key, or names those of nodes: nobody gives one meanwhile.
+-- Whoever stages a key, names those of nodes, or places a server: nobody gives a key, or places one, meanwhile.
 LOCK TABLE used_keys IN EXCLUSIVE MODE;
 
 -- name: intake_tenants_insert
@@ -138,6 +138,11 @@ UNION ALL SELECT m.id, s.server_id FROM meshes m, @servers_of_mesh@ WHERE m.name
 
 -- name: intake_servers_find
 SELECT id, network_id FROM servers WHERE name = ANY ($1::text[]) OR id = ANY ($2::bigint[]);
+
+-- name: intake_servers_beside
+-- Not locked: whoever places a server holds intake_guard_keys.
+SELECT @server_columns@ FROM servers v
+WHERE v.word IS NOT NULL AND (v.ssh_host = ANY ($1::text[]) OR v.public_key = ANY ($2::text[]) OR v.key_wanted = ANY ($2::text[]));
 
 -- name: intake_region_find
 -- The least used servers of a region that a tenant may use, those with room first. One that takes nobody shows at least

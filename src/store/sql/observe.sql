@@ -140,13 +140,14 @@ SET firewall_known = false, firewall_hash = $2, due = true, due_since = coalesce
 WHERE server_id = $1;
 
 -- name: observe_done
+-- Sums stop where a host's nonsense would overflow them: at kMaxCounterBytes.
 UPDATE server_runtime
 SET worker_id = NULL, observe_at = clock_now() + $2 * interval '1 millisecond', observed_at = clock_now(),
   counted_at = CASE WHEN $3 THEN clock_now() ELSE counted_at END, error_code = '', up = $4,
   uptime_seconds = nullif($5::bigint, 0) / 1000.0,
   listening = $6, forwarding4 = $7, forwarding6 = $8, unit_active = $9, unit_enabled = $10, file_owner = $11,
-  file_mode = $12, file_hash = $13, firewall_state = $14, drift = $15, rx_bytes = rx_bytes + $16,
-  tx_bytes = tx_bytes + $17, ifindex = $18, guard_code = $19
+  file_mode = $12, file_hash = $13, firewall_state = $14, drift = $15, rx_bytes = least(rx_bytes + $16, 4611686018427387903),
+  tx_bytes = least(tx_bytes + $17, 4611686018427387903), ifindex = $18, guard_code = $19
 WHERE server_id = $1;
 
 -- name: observe_failed
@@ -158,6 +159,13 @@ WHERE server_id = $1;
 -- What a delivery met ($2); answers how the server was seen last, where nobody has said so yet.
 INSERT INTO server_runtime AS o (server_id, observe_at, error_code) VALUES ($1, clock_now(), $2)
 ON CONFLICT (server_id) DO UPDATE SET error_code = excluded.error_code WHERE o.error_code <> excluded.error_code
+RETURNING (extract(epoch FROM observed_at) * 1000000)::bigint, coalesce(up, true), coalesce(listening, true),
+  coalesce(forwarding4, true), coalesce(forwarding6, true), file_mode, drift;
+
+-- name: observe_reached
+-- The same of a host that was not reached by a look, and answered a delivery since.
+UPDATE server_runtime SET error_code = '', observe_at = least(observe_at, clock_now())
+WHERE server_id = $1 AND error_code LIKE 'ssh%'
 RETURNING (extract(epoch FROM observed_at) * 1000000)::bigint, coalesce(up, true), coalesce(listening, true),
   coalesce(forwarding4, true), coalesce(forwarding6, true), file_mode, drift;
 

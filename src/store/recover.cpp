@@ -44,17 +44,23 @@ Result<void> check_chain(const pqxx::row& head, std::span<const PublishedAudit> 
   return {};
 }
 
-void store_entries(Tx& tx, std::span<const PublishedAudit> entries) {
-  RowWriter twins, rows;
+RowWriter rows_of(std::span<const PublishedAudit> entries, const ChainNumbers& left_out) {
+  RowWriter rows;
   for (const PublishedAudit& entry : entries) {
     const AuditRow& row = entry.row;
-    twins.add(row.source).add(row.event_id).add(row.event_type).add(row.time).end_row();
+    if (left_out.contains(row.chain_no)) continue;
     rows.add(row.time).add(row.source).add(row.event_id).add(row.event_type).add(row.key).add(row.outcome);
     rows.add(row.code).add(row.body).add(row.chain_no).add(hex_of(row.chain_hash)).end_row();
   }
-  twins.run(tx, "fold_audit_twins");
-  rows.run(tx, "fold_audit");
-  tx.run("fold_head", entries.back().row.chain_no, hex_of(entries.back().row.chain_hash));
+  return rows;
+}
+
+// What the database holds already, but for its place in the chain: it took part in all that was decided since. Answers
+// the numbers.
+ChainNumbers link_known(Tx& tx, std::span<const PublishedAudit> entries) {
+  ChainNumbers known;
+  for (const auto& row : rows_of(entries, {}).run(tx, "fold_known")) known.insert(int_at(row, 0));
+  return known;
 }
 
 }  // namespace
@@ -181,8 +187,10 @@ Result<void> RecoverStore::fold(std::span<const PublishedAudit> entries) {
   return impl_->db.transact([&](Tx& tx) -> Result<void> {
     tx.raw("SET LOCAL statement_timeout = 0");
     if (auto fits = check_chain(tx.run("fold_lock")[0], entries); !fits) return fits;
-    if (auto folded = fold_entries(tx, entries); !folded) return folded;
-    store_entries(tx, entries);
+    const ChainNumbers known = link_known(tx, entries);
+    if (auto folded = fold_entries(tx, entries, known); !folded) return folded;
+    if (known.size() < entries.size()) rows_of(entries, known).run(tx, "fold_audit");
+    tx.run("fold_head", entries.back().row.chain_no, hex_of(entries.back().row.chain_hash));
     return {};
   });
 }

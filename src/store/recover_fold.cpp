@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "changes.hpp"
 #include "columns.hpp"
@@ -304,7 +303,7 @@ std::int64_t micros_from(const std::string& time) {
 
 }  // namespace
 
-Result<void> fold_entries(Tx& tx, std::span<const PublishedAudit> entries) {
+Result<void> fold_entries(Tx& tx, std::span<const PublishedAudit> entries, const ChainNumbers& known) {
   const std::int64_t clock_offset_us = int_at(tx.run("fold_clock_now")[0], 0);
   Others others(tx);
   for (std::size_t i = 0; i < entries.size();) {
@@ -317,6 +316,7 @@ Result<void> fold_entries(Tx& tx, std::span<const PublishedAudit> entries) {
     };
     for (; i < entries.size() && entries[i].row.time == time; ++i) {
       const AuditRow& row = entries[i].row;
+      if (known.contains(row.chain_no)) continue;
       const Json body = Json::parse(row.body, nullptr, false);
       if (!body.is_object())
         return permanent("audit_entry_unreadable", "an audit entry is no JSON", "restore a backup");

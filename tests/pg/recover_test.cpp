@@ -187,6 +187,22 @@ class Recover : public StoreTest {
     return report.value_or(store::BatchReport{});
   }
 
+  // What the topic got of the first `most` entries, where the commit that linked them was lost: a replica took over.
+  std::vector<store::PublishedAudit> published_and_lost(int most) {
+    const auto head = db.rows("SELECT chain_no, encode(chain_hash, 'hex') FROM audit_head")[0];
+    store::PublishStore publish(db.database());
+    EXPECT_TRUE(publish.hold_lease(me, kDeadAfter).value_or(false));
+    EXPECT_EQ(most, publish.link_audit(me, most).value_or(0));
+    std::vector<store::PublishedAudit> all;
+    auto rows = publish.unpublished_audit(kMost);
+    for (store::AuditRow& row : *rows) {
+      if (row.chain_no > std::stoll(head[0])) all.push_back({std::move(row), true});
+    }
+    db.execute("UPDATE audit SET chain_no = NULL, chain_hash = NULL WHERE chain_no > " + head[0]);
+    db.execute("UPDATE audit_head SET chain_no = " + head[0] + ", chain_hash = decode('" + head[1] + "', 'hex')");
+    return all;
+  }
+
   std::map<domain::Id, FakeHost> hosts_;
 };
 
@@ -224,6 +240,41 @@ TEST_F(Recover, MakesASmallInstallationAnew) {
   // The last batch holds nothing but what was put away: it has no last event, and is read again.
   EXPECT_EQ(db.number("SELECT next_offset FROM intake WHERE partition = 0") - 2,
             made.number("SELECT next_offset FROM intake WHERE partition = 0"));
+}
+
+// A replica that took over has a decision, its place in the chain not, and the next decisions too.
+TEST_F(Recover, WhatTheDatabaseDecidedSinceIsNotUndone) {
+  record_installation();
+  register_server("srv");
+  execute({provision("A", "S1")});
+  (void)entries();  // all linked
+  execute({peer_event("suspend", "acme", "A")});
+  execute({peer_event("resume", "acme", "A"), provision("B", "S1"), provision("C", "S1")});
+  const auto before = store::state_digest(db.database());
+  const auto peers = db.number("SELECT peer_count FROM servers WHERE name = 'srv'");
+  fold(db, published_and_lost(1));
+  EXPECT_EQ("active", entitlement("A"));
+  EXPECT_EQ(peers, db.number("SELECT peer_count FROM servers WHERE name = 'srv'"));
+  EXPECT_EQ(store::digest_of(*before), store::digest_of(*store::state_digest(db.database())));
+  EXPECT_EQ(3, db.number("SELECT count(*) FROM audit WHERE chain_no IS NULL"));
+  (void)entries();
+  const auto chain = store::verify_audit(db.database());
+  ASSERT_TRUE(chain.has_value());
+  EXPECT_EQ(0, chain->broken_at);
+}
+
+TEST_F(Recover, SaysHowManyRemovalsAreToBeProven) {
+  record_installation();
+  register_server("srv");
+  execute({provision("A"), provision("B")});
+  deliver_a_little(3);
+  execute({peer_event("revoke", "acme", "B"), peer_event("suspend", "acme", "A")});
+  deliver_a_little(3);
+  ASSERT_EQ(0, db.number("SELECT count(*) FROM removals"));
+  const auto resumed = store::RecoverStore(db.database()).resume({kTopic}, "me", false);
+  ASSERT_TRUE(resumed.has_value());
+  EXPECT_EQ(2, resumed->removals);
+  EXPECT_EQ(2, db.number("SELECT count(*) FROM removals"));
 }
 
 // Whatever is said, in whatever order, with fan-outs, timers, proofs and other clocks in between.

@@ -42,11 +42,16 @@ UPDATE installation SET clock_offset = to_timestamp($1::bigint / 1000000.0) - no
 -- name: fold_clock_back
 UPDATE installation SET clock_offset = $1::bigint * interval '1 microsecond';
 
--- name: fold_audit_twins
--- What the backup holds already of these entries, without their numbers.
-DELETE FROM audit a USING unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS r(source, event_id, event_type, at)
+-- name: fold_known
+-- What the database holds already of these entries, without their numbers: a replica took over that has the decision, and
+-- not yet its place in the chain.
+UPDATE audit a SET chain_no = r.chain_no, chain_hash = decode(r.chain_hash, 'hex')
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
+            $10::text[])
+  AS r(at, source, event_id, event_type, key, outcome, code, body, chain_no, chain_hash)
 WHERE a.chain_no IS NULL AND a.source = r.source AND a.event_id = r.event_id AND a.event_type = r.event_type
-  AND a.at = r.at::timestamptz;
+  AND a.at = r.at::timestamptz AND a.key = r.key AND a.outcome = r.outcome AND a.code = r.code AND a.body = r.body
+RETURNING r.chain_no;
 
 -- name: fold_audit
 INSERT INTO audit (at, source, event_id, event_type, key, outcome, code, body, chain_no, chain_hash)
@@ -196,8 +201,8 @@ WITH made AS (
   WHERE p.stage IN ('provisioned', 'revoked') AND k.public_key IS NOT NULL
     AND NOT (v.state = 'retired' AND v.retired_word <> '')
     AND NOT EXISTS (SELECT FROM wanted_peers w WHERE w.id = p.id)
-  ON CONFLICT DO NOTHING)
-SELECT count(*) FROM removals;
+  ON CONFLICT DO NOTHING RETURNING 1)
+SELECT (SELECT count(*) FROM removals) + (SELECT count(*) FROM made); -- the first does not see the second
 
 -- name: recover_peers
 -- Each may be a part of a push that the database has forgotten. What was said of it since is passed by the versions.

@@ -14,6 +14,12 @@ namespace {
 using domain::Id;
 using Json = nlohmann::json;
 
+tl::unexpected<Error> diverged(const std::string& why) {
+  return permanent("database_diverged", why,
+                   "restore the backup anew and keep whoever writes with SQL away until `recover` has ended, or make a "
+                   "new database and run: peerwright rebuild --from-audit");
+}
+
 // Whom decisions are about, by kind, with what a row is made of where there is none.
 class Identities {
  public:
@@ -24,8 +30,8 @@ class Identities {
   void add(const std::string& kind, Id id, Id tenant_id, const std::string& name) {
     if (id != 0) rows_[kind][id] = {tenant_id, name};
   }
-  // Tenants first, for others belong to them.
-  void make(Tx& tx, std::int64_t at_us) const {
+  // Tenants first, for others belong to them. Error `database_diverged`.
+  [[nodiscard]] Result<void> make(Tx& tx, std::int64_t at_us) const {
     static constexpr std::array<std::pair<const char*, const char*>, 8> kStatements{
         {{"tenants", "fold_tenants"},
          {"customers", "fold_customers"},
@@ -44,8 +50,12 @@ class Identities {
         tenant.add(row.first);
         name.add(std::string_view(row.second));
       }
-      tx.run(statement, id.text(), tenant.text(), name.text(), at_us);
+      for (const auto& row : tx.run(statement, id.text(), tenant.text(), name.text(), at_us)) {
+        return diverged(std::string("of the ") + kind + ", " + text_at(row, 0) + " is " + text_at(row, 1) +
+                        " by the audit topic, and not in the database");
+      }
     }
+    return {};
   }
   [[nodiscard]] Ids ids(const std::string& kind) const {
     Ids all;
@@ -86,13 +96,16 @@ class Group {
   }
   [[nodiscard]] bool empty() const { return entries_.empty(); }
 
-  void store() {
-    identities_.make(tx_, at_us_);
+  [[nodiscard]] Result<void> store() {
+    if (auto made = identities_.make(tx_, at_us_); !made) return made;
     load();
     for (events::AuditEntry& entry : entries_) {
       for (domain::Peer& peer : entry.decision.peers) {
         if (!entry.extras.settled.contains(peer.id)) continue;
-        domain::Peer whole = *state_.peer(peer.id);
+        const domain::Peer* known = state_.peer(peer.id);
+        if (known == nullptr)
+          return diverged("the audit topic settles peer " + std::to_string(peer.id) + ", which is not there");
+        domain::Peer whole = *known;
         events::overlay(whole, peer);
         peer = std::move(whole);
       }
@@ -100,6 +113,7 @@ class Group {
     }
     store_changes(tx_, changes_, state_);
     store_extras();
+    return {};
   }
 
  private:
@@ -326,7 +340,8 @@ Result<void> fold_entries(Tx& tx, std::span<const PublishedAudit> entries, const
       if (!entry) return tl::unexpected(entry.error());
       group.add(row, *std::move(entry));
     }
-    if (!group.empty()) group.store();
+    if (group.empty()) continue;
+    if (auto stored = group.store(); !stored) return stored;
   }
   tx.run("fold_clock_back", clock_offset_us);
   return {};

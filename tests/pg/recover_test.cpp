@@ -263,6 +263,26 @@ TEST_F(Recover, WhatTheDatabaseDecidedSinceIsNotUndone) {
   EXPECT_EQ(0, chain->broken_at);
 }
 
+// A batch was executed on the backup before the stop was seen: its peer has the id that the lost one had.
+TEST_F(Recover, TwoPeersAreNotMadeOne) {
+  record_installation();
+  register_server("srv");
+  execute({provision("A")});
+  const auto first = entries();
+  TestDatabase restored;  // a backup of this moment
+  fold(restored, first);
+  execute({provision("lost")});
+  const auto lost_id = db.value("SELECT id FROM peers WHERE name = 'lost'");
+  restored.execute("INSERT INTO peers (id, tenant_id, name) OVERRIDING SYSTEM VALUE SELECT " + lost_id +
+                   ", id, 'other' FROM tenants");
+  const auto all = entries();
+  const auto folded = store::RecoverStore(restored.database()).fold(std::span(all).subspan(first.size()));
+  ASSERT_FALSE(folded.has_value());
+  EXPECT_EQ("database_diverged", folded.error().code);
+  EXPECT_THAT(folded.error().message, testing::HasSubstr("lost"));
+  EXPECT_EQ("", restored.value("SELECT public_key FROM peers WHERE name = 'other'"));
+}
+
 TEST_F(Recover, SaysHowManyRemovalsAreToBeProven) {
   record_installation();
   register_server("srv");

@@ -61,7 +61,8 @@ class RecoverStore {
 
   // Puts the effects of entries into the tables, and the entries themselves into the chain, in one transaction. They
   // follow the head without a gap. Errors (never): `audit_chain_broken`, `audit_entry_unreadable`,
-  // `audit_entry_incomplete`; beside those of Db::transact.
+  // `audit_entry_incomplete`, `database_diverged` (what the database decided itself cannot stand beside them); beside
+  // those of Db::transact.
   Result<void> fold(std::span<const PublishedAudit> entries);
 
   struct Resumed {

@@ -64,48 +64,87 @@ ORDER BY chain_no;
 -- name: fold_head
 UPDATE audit_head SET chain_no = $1, chain_hash = decode($2, 'hex'), published_no = $1;
 
+-- name: fold_named
+-- Rows of a kind, by their ids. Each statement makes those that are not there, and answers those whose id or name belongs to
+-- another row: two subjects are never made one.
+r AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name))
+
 -- name: fold_tenants
-INSERT INTO tenants (id, name, created_at) OVERRIDING SYSTEM VALUE
-SELECT id, name, to_timestamp($4::bigint / 1000000.0) FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name)
-ON CONFLICT DO NOTHING;
+WITH @fold_named@,
+made AS (
+  INSERT INTO tenants (id, name, created_at) OVERRIDING SYSTEM VALUE
+  SELECT id, name, to_timestamp($4::bigint / 1000000.0) FROM r
+  ON CONFLICT DO NOTHING RETURNING id)
+SELECT r.id, r.name FROM r LEFT JOIN made USING (id) LEFT JOIN tenants t ON t.id = r.id AND t.name = r.name
+WHERE made.id IS NULL AND t.id IS NULL;
 
 -- name: fold_customers
-INSERT INTO customers (id, tenant_id, name, created_at) OVERRIDING SYSTEM VALUE
-SELECT id, tenant_id, name, to_timestamp($4::bigint / 1000000.0)
-FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name) ON CONFLICT DO NOTHING;
+WITH @fold_named@,
+made AS (
+  INSERT INTO customers (id, tenant_id, name, created_at) OVERRIDING SYSTEM VALUE
+  SELECT id, tenant_id, name, to_timestamp($4::bigint / 1000000.0) FROM r
+  ON CONFLICT DO NOTHING RETURNING id)
+SELECT r.id, r.name FROM r LEFT JOIN made USING (id)
+LEFT JOIN customers t ON t.id = r.id AND t.tenant_id = r.tenant_id AND t.name = r.name
+WHERE made.id IS NULL AND t.id IS NULL;
 
 -- name: fold_subscribers
-INSERT INTO subscribers (id, tenant_id, name, created_at) OVERRIDING SYSTEM VALUE
-SELECT id, tenant_id, name, to_timestamp($4::bigint / 1000000.0)
-FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name) ON CONFLICT DO NOTHING;
+WITH @fold_named@,
+made AS (
+  INSERT INTO subscribers (id, tenant_id, name, created_at) OVERRIDING SYSTEM VALUE
+  SELECT id, tenant_id, name, to_timestamp($4::bigint / 1000000.0) FROM r
+  ON CONFLICT DO NOTHING RETURNING id)
+SELECT r.id, r.name FROM r LEFT JOIN made USING (id)
+LEFT JOIN subscribers t ON t.id = r.id AND t.tenant_id = r.tenant_id AND t.name = r.name
+WHERE made.id IS NULL AND t.id IS NULL;
 
 -- name: fold_networks
-INSERT INTO networks (id, name, created_at) OVERRIDING SYSTEM VALUE
-SELECT id, name, to_timestamp($4::bigint / 1000000.0) FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name)
-ON CONFLICT DO NOTHING;
+WITH @fold_named@,
+made AS (
+  INSERT INTO networks (id, name, created_at) OVERRIDING SYSTEM VALUE
+  SELECT id, name, to_timestamp($4::bigint / 1000000.0) FROM r
+  ON CONFLICT DO NOTHING RETURNING id)
+SELECT r.id, r.name FROM r LEFT JOIN made USING (id) LEFT JOIN networks t ON t.id = r.id AND t.name = r.name
+WHERE made.id IS NULL AND t.id IS NULL;
 
 -- name: fold_meshes
-INSERT INTO meshes (id, name) OVERRIDING SYSTEM VALUE
-SELECT id, name FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name) WHERE $4::bigint > 0
-ON CONFLICT DO NOTHING;
+WITH @fold_named@,
+made AS (
+  INSERT INTO meshes (id, name) OVERRIDING SYSTEM VALUE
+  SELECT id, name FROM r WHERE $4::bigint > 0
+  ON CONFLICT DO NOTHING RETURNING id)
+SELECT r.id, r.name FROM r LEFT JOIN made USING (id) LEFT JOIN meshes t ON t.id = r.id AND t.name = r.name
+WHERE made.id IS NULL AND t.id IS NULL;
 
 -- name: fold_servers
-WITH made AS (
+WITH @fold_named@,
+made AS (
   INSERT INTO servers (id, name, created_at, updated_at) OVERRIDING SYSTEM VALUE
-  SELECT id, name, to_timestamp($4::bigint / 1000000.0), to_timestamp($4::bigint / 1000000.0)
-  FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name)
-  ON CONFLICT DO NOTHING RETURNING id)
-INSERT INTO deliveries (server_id) SELECT id FROM made;
+  SELECT id, name, to_timestamp($4::bigint / 1000000.0), to_timestamp($4::bigint / 1000000.0) FROM r
+  ON CONFLICT DO NOTHING RETURNING id),
+delivered AS (INSERT INTO deliveries (server_id) SELECT id FROM made)
+SELECT r.id, r.name FROM r LEFT JOIN made USING (id) LEFT JOIN servers t ON t.id = r.id AND t.name = r.name
+WHERE made.id IS NULL AND t.id IS NULL;
 
 -- name: fold_peers
-INSERT INTO peers (id, tenant_id, name, created_at, changed_at) OVERRIDING SYSTEM VALUE
-SELECT id, tenant_id, name, to_timestamp($4::bigint / 1000000.0), to_timestamp($4::bigint / 1000000.0)
-FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name) ON CONFLICT DO NOTHING;
+WITH @fold_named@,
+made AS (
+  INSERT INTO peers (id, tenant_id, name, created_at, changed_at) OVERRIDING SYSTEM VALUE
+  SELECT id, tenant_id, name, to_timestamp($4::bigint / 1000000.0), to_timestamp($4::bigint / 1000000.0) FROM r
+  ON CONFLICT DO NOTHING RETURNING id)
+SELECT r.id, r.name FROM r LEFT JOIN made USING (id)
+LEFT JOIN peers t ON t.id = r.id AND t.tenant_id = r.tenant_id AND t.name = r.name
+WHERE made.id IS NULL AND t.id IS NULL;
 
 -- name: fold_rules
-INSERT INTO access_rules (id, tenant_id, name) OVERRIDING SYSTEM VALUE
-SELECT id, tenant_id, name FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name)
-WHERE $4::bigint > 0 ON CONFLICT DO NOTHING;
+WITH @fold_named@,
+made AS (
+  INSERT INTO access_rules (id, tenant_id, name) OVERRIDING SYSTEM VALUE
+  SELECT id, tenant_id, name FROM r WHERE $4::bigint > 0
+  ON CONFLICT DO NOTHING RETURNING id)
+SELECT r.id, r.name FROM r LEFT JOIN made USING (id)
+LEFT JOIN access_rules t ON t.id = r.id AND t.tenant_id = r.tenant_id AND t.name = r.name
+WHERE made.id IS NULL AND t.id IS NULL;
 
 -- name: fold_inbox
 INSERT INTO inbox (source, id, payload_hash, read_at)

@@ -14,12 +14,6 @@ namespace {
 using domain::Id;
 using Json = nlohmann::json;
 
-tl::unexpected<Error> diverged(const std::string& why) {
-  return permanent("database_diverged", why,
-                   "restore the backup anew and keep whoever writes with SQL away until `recover` has ended, or make a "
-                   "new database and run: peerwright rebuild --from-audit");
-}
-
 // Whom decisions are about, by kind, with what a row is made of where there is none.
 class Identities {
  public:
@@ -218,13 +212,15 @@ class Others {
  public:
   explicit Others(Tx& tx) : tx_(tx) {}
 
-  // False: it is a decision.
-  bool fold(const AuditRow& row, const Json& body) {
+  // False: it is a decision. Error `database_diverged`.
+  Result<bool> fold(const AuditRow& row, const Json& body) {
     const Json changes = body.value("changes", Json::object());
     for (const Json& one : changes.value("installations", Json::array())) {
       tx_.run("fold_installation", one.at("id").get<std::string>(), one.at("created_us").get<std::int64_t>());
     }
-    for (const Json& one : changes.value("addresses", Json::array())) fold_address(one);
+    for (const Json& one : changes.value("addresses", Json::array())) {
+      if (auto folded = fold_address(row, one); !folded) return tl::unexpected(folded.error());
+    }
     for (const Json& one : changes.value("pools", Json::array())) fold_pool(one);
     for (const Json& one : changes.value("dead_letters", Json::array())) fold_letter(body, one);
     for (const Json& one : changes.value("proofs", Json::array())) fold_proof(one);
@@ -236,19 +232,25 @@ class Others {
   }
 
  private:
-  void fold_address(const Json& one) {
+  Result<void> fold_address(const AuditRow& row, const Json& one) {
     const auto peer_id = one.at("peer_id").get<Id>();
     const auto network_id = one.at("network_id").get<Id>();
     const auto offset = one.at("address_offset").get<std::int64_t>();
     if (one.at("state") == "allocated") {
+      for (const auto& other : tx_.run("fold_allocated_otherwise", peer_id, network_id, offset)) {
+        return diverged("entry " + std::to_string(row.chain_no) + " of the audit topic gives an address to peer " +
+                        std::to_string(peer_id) + ", where peer " + text_at(other, 0) + " was given " +
+                        text_at(other, 1) + " since (wg_allocate_ip)");
+      }
       tx_.run("fold_allocated", peer_id, network_id, offset, one.at("next_offset").get<std::int64_t>());
-      return;
+      return {};
     }
     tx_.run("fold_released", peer_id);
     Column networks, offsets;
     networks.add(network_id);
     offsets.add(offset);
     tx_.run("free_addresses", networks.text(), offsets.text());
+    return {};
   }
 
   void fold_pool(const Json& one) {
@@ -317,6 +319,12 @@ std::int64_t micros_from(const std::string& time) {
 
 }  // namespace
 
+tl::unexpected<Error> diverged(const std::string& why) {
+  return permanent("database_diverged", why,
+                   "restore the backup anew and keep whoever writes with SQL away until `recover` has ended, or make a "
+                   "new database and run: peerwright rebuild --from-audit");
+}
+
 Result<void> fold_entries(Tx& tx, std::span<const PublishedAudit> entries, const ChainNumbers& known) {
   const std::int64_t clock_offset_us = int_at(tx.run("fold_clock_now")[0], 0);
   Others others(tx);
@@ -335,7 +343,9 @@ Result<void> fold_entries(Tx& tx, std::span<const PublishedAudit> entries, const
       if (!body.is_object())
         return permanent("audit_entry_unreadable", "an audit entry is no JSON", "restore a backup");
       set_clock(body.value("clock_us", at_us));
-      if (others.fold(row, body)) continue;
+      const auto other = others.fold(row, body);
+      if (!other) return tl::unexpected(other.error());
+      if (*other) continue;
       auto entry = events::read_audit(row.body);
       if (!entry) return tl::unexpected(entry.error());
       group.add(row, *std::move(entry));

@@ -283,6 +283,45 @@ TEST_F(Recover, TwoPeersAreNotMadeOne) {
   EXPECT_EQ("", restored.value("SELECT public_key FROM peers WHERE name = 'other'"));
 }
 
+// Whoever writes with SQL was quicker than the stop.
+TEST_F(Recover, AnAddressThatWasGivenSinceIsNamed) {
+  record_installation();
+  register_server("srv");
+  execute({peer_event("suspend", "acme", "X"), peer_event("suspend", "acme", "Y")});
+  const auto first = entries();
+  TestDatabase restored;
+  fold(restored, first);
+  const auto allocate = [](TestDatabase& in, const std::string& peer) {
+    return in.value("SELECT wg_allocate_ip((SELECT id FROM peers WHERE name = '" + peer + "'), net4) FROM networks");
+  };
+  const auto address = allocate(db, "X");
+  ASSERT_EQ(address, allocate(restored, "Y"));
+  const auto all = entries();
+  const auto folded = store::RecoverStore(restored.database()).fold(std::span(all).subspan(first.size()));
+  ASSERT_FALSE(folded.has_value());
+  EXPECT_EQ("database_diverged", folded.error().code);
+  EXPECT_THAT(folded.error().message, testing::HasSubstr("entry " + std::to_string(all.back().row.chain_no)));
+  EXPECT_THAT(folded.error().message, testing::HasSubstr(address));
+}
+
+// Nothing can be said of a database whose audit topic is gone.
+TEST_F(Recover, AnEmptyTopicIsNoAnswerWhereEntriesWerePublished) {
+  register_server("srv");
+  store::HaltStore halt(db.database());
+  const auto unpublished = halt.judge({});
+  ASSERT_TRUE(unpublished.has_value());
+  EXPECT_FALSE(unpublished->has_value());
+  const auto all = entries();
+  ASSERT_TRUE(store::PublishStore(db.database()).audit_published(me, all.back().row.chain_no).has_value());
+  const auto judged = halt.judge({});
+  ASSERT_TRUE(judged.has_value() && judged->has_value());
+  EXPECT_EQ("audit_topic_empty", (*judged)->code);
+  store::RecoverStore recover(db.database());
+  ASSERT_TRUE(recover.publish_anew().has_value());
+  EXPECT_EQ(all.size(), entries().size());
+  EXPECT_FALSE(halt.judge({})->has_value());
+}
+
 TEST_F(Recover, SaysHowManyRemovalsAreToBeProven) {
   record_installation();
   register_server("srv");

@@ -6,10 +6,14 @@ SELECT r.chain_no, h.chain_no, encode(h.chain_hash, 'hex'), encode(a.chain_hash,
 FROM audit_head h CROSS JOIN unnest($1::bigint[]) AS r(chain_no) LEFT JOIN audit a ON a.chain_no = r.chain_no;
 
 -- name: halt_published
-SELECT published_no > 0 FROM audit_head;
+SELECT published_no FROM audit_head;
 
 -- name: halt_set
 UPDATE installation SET halted_code = $1, halted_message = $2, halted_at = now() WHERE halted_code = '';
+
+-- name: halt_wait
+-- Whoever wrote has read this table (0013): they end first, and whoever comes later sees the stop.
+LOCK TABLE installation IN ACCESS EXCLUSIVE MODE;
 
 -- name: halt_replace
 UPDATE installation SET halted_code = $1, halted_message = $2, halted_at = now();
@@ -187,6 +191,13 @@ ON CONFLICT (topic, partition, message_offset) DO NOTHING;
 UPDATE dead_letters SET state = $4, settled_at = CASE WHEN $4 = 'discarded' THEN clock_now() END
 WHERE topic = $1 AND partition = $2 AND message_offset = $3;
 
+-- name: fold_allocated_otherwise
+-- Who holds the address, or what the peer holds, though nobody did when it was allocated.
+SELECT p.id, network_address(n.net4, n.net6, p.address_offset)
+FROM peers p JOIN networks n ON n.id = p.network_id
+WHERE p.network_id = $2 AND p.address_offset = $3 AND p.id <> $1
+  OR p.id = $1 AND p.address_offset IS NOT NULL AND (p.network_id, p.address_offset) <> ($2, $3);
+
 -- name: fold_allocated
 -- As wg_allocate_ip did it.
 WITH held AS (UPDATE peers SET network_id = $2, address_offset = $3 WHERE id = $1),
@@ -218,6 +229,9 @@ SELECT network_id, address_offset, id FROM held;
 
 -- name: recover_installation
 SELECT recorded FROM installation;
+
+-- name: recover_publish_anew
+UPDATE audit_head SET published_no = 0;
 
 -- name: recover_sequences
 -- Ids that were kept are passed.

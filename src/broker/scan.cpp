@@ -109,30 +109,46 @@ Result<std::unique_ptr<TopicScan>> TopicScan::open(const Connection& connection,
   return scan;
 }
 
-Result<std::vector<Message>> last_messages(const Connection& connection, const std::string& topic,
-                                           std::chrono::milliseconds timeout) {
+namespace {
+
+Result<std::optional<Message>> last_of(TopicScan& scan, std::int32_t partition, std::chrono::milliseconds timeout) {
+  const TopicScan::Range range = scan.ranges().at(static_cast<std::size_t>(partition));
+  std::optional<Message> found;
+  // What stands last may be a transaction's marker, which is no message.
+  for (std::int64_t back = 1, from = range.high; !found && from > range.low; back *= 16) {
+    from = std::max(range.low, range.high - back);
+    if (auto started = scan.start(partition, from); !started) return tl::unexpected(started.error());
+    for (;;) {
+      auto message = scan.next(partition, timeout);
+      if (!message) return tl::unexpected(message.error());
+      if (!*message) break;
+      found = *std::move(message);
+      if (found->offset + 1 == range.high) break;
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+Result<std::vector<Ends>> end_messages(const Connection& connection, const std::string& topic,
+                                       std::chrono::milliseconds timeout) {
   auto scan = TopicScan::open(connection, topic, timeout);
   if (!scan) return tl::unexpected(scan.error());
-  std::vector<Message> last;
-  const auto& ranges = (*scan)->ranges();
-  for (std::size_t i = 0; i < ranges.size(); ++i) {
+  std::vector<Ends> all;
+  for (std::size_t i = 0; i < (*scan)->ranges().size(); ++i) {
     const auto partition = static_cast<std::int32_t>(i);
-    std::optional<Message> found;
-    // What stands last may be a transaction's marker, which is no message.
-    for (std::int64_t back = 1, from = ranges[i].high; !found && from > ranges[i].low; back *= 16) {
-      from = std::max(ranges[i].low, ranges[i].high - back);
-      if (auto started = (*scan)->start(partition, from); !started) return tl::unexpected(started.error());
-      for (;;) {
-        auto message = (*scan)->next(partition, timeout);
-        if (!message) return tl::unexpected(message.error());
-        if (!*message) break;
-        found = *std::move(message);
-        if (found->offset + 1 == ranges[i].high) break;
-      }
+    auto last = last_of(**scan, partition, timeout);
+    if (!last) return tl::unexpected(last.error());
+    if (!*last) continue;
+    if (auto started = (*scan)->start(partition, (*scan)->ranges()[i].low); !started) {
+      return tl::unexpected(started.error());
     }
-    if (found) last.push_back(*std::move(found));
+    auto first = (*scan)->next(partition, timeout);
+    if (!first) return tl::unexpected(first.error());
+    all.push_back({*first ? **std::move(first) : **last, **std::move(last)});
   }
-  return last;
+  return all;
 }
 
 }  // namespace peerwright::broker

@@ -12,33 +12,50 @@ constexpr std::chrono::milliseconds kTimeout{10'000};
 constexpr std::chrono::seconds kTellEvery{10};
 constexpr std::size_t kAtOnce = 500;  // entries of one transaction
 constexpr std::size_t kBytesAtOnce = std::size_t{16} * 1024 * 1024;
+constexpr std::int64_t kFirstStep = 1024;       // messages back from the end
+constexpr std::int64_t kMostRepeated = 10'000;  // entries that the publisher may have sent again: publish.batch_rows
 
 std::string name_of_head(const Json& row) { return std::to_string(row.at("entries").get<std::int64_t>()); }
 constexpr View kView{"databases", name_of_head, {}};
 
 }  // namespace
 
-Result<AuditTopic> AuditTopic::open(const broker::Connection& connection, const std::string& topic) {
-  AuditTopic opened;
-  const auto last = broker::last_messages(connection, topic, kTimeout);
-  if (!last) return tl::unexpected(last.error());
-  for (const broker::Message& message : *last) {
-    auto entry = store::published_audit(message.payload);
+Result<std::int64_t> first_behind(broker::TopicScan& scan, std::int32_t partition, std::int64_t after) {
+  const auto range = scan.ranges().at(static_cast<std::size_t>(partition));
+  for (std::int64_t back = kFirstStep; range.high - back > range.low; back *= 4) {
+    if (auto started = scan.start(partition, range.high - back); !started) return tl::unexpected(started.error());
+    const auto message = scan.next(partition, kTimeout);
+    if (!message) return tl::unexpected(message.error());
+    if (!*message) continue;
+    const auto entry = store::published_audit((*message)->payload);
     if (!entry) return tl::unexpected(entry.error());
-    opened.tail_.push_back(std::move(entry->row));
+    if (entry->row.chain_no + kMostRepeated <= after) return range.high - back;
   }
+  return range.low;
+}
+
+Result<AuditTopic> AuditTopic::open(const broker::Connection& connection, const std::string& topic,
+                                    std::int64_t after) {
+  AuditTopic opened;
+  const auto ends = broker::end_messages(connection, topic, kTimeout);
+  if (!ends) return tl::unexpected(ends.error());
   auto scan = broker::TopicScan::open(connection, topic, kTimeout);
   if (!scan) return tl::unexpected(scan.error());
   opened.scan_ = *std::move(scan);
   const auto& ranges = opened.scan_->ranges();
   opened.heads_.resize(ranges.size());
-  opened.ended_.resize(ranges.size());
-  for (std::size_t i = 0; i < ranges.size(); ++i) {
-    opened.ended_[i] = ranges[i].low >= ranges[i].high;
-    if (opened.ended_[i]) continue;
-    if (auto started = opened.scan_->start(static_cast<std::int32_t>(i), ranges[i].low); !started) {
-      return tl::unexpected(started.error());
-    }
+  opened.ended_.assign(ranges.size(), true);
+  for (const broker::Ends& partition : *ends) {
+    auto entry = store::published_audit(partition.last.payload);
+    if (!entry) return tl::unexpected(entry.error());
+    const bool may_have_more = entry->row.chain_no + kMostRepeated > after;
+    opened.tail_.push_back(std::move(entry->row));
+    if (!may_have_more) continue;
+    const std::int32_t number = partition.last.partition.number;
+    const auto from = first_behind(*opened.scan_, number, after);
+    if (!from) return tl::unexpected(from.error());
+    if (auto started = opened.scan_->start(number, *from); !started) return tl::unexpected(started.error());
+    opened.ended_.at(static_cast<std::size_t>(number)) = false;
   }
   return opened;
 }

@@ -15,8 +15,8 @@ namespace peerwright::cli {
 // itself and may repeat what it said. Holds one entry of each partition. One thread uses it.
 class AuditTopic {
  public:
-  // Up to the ends that the topic has now. The errors of TopicScan::open.
-  static Result<AuditTopic> open(const broker::Connection& connection, const std::string& topic);
+  // For entries behind chain number `after`, up to the ends that the topic has now. The errors of TopicScan::open.
+  static Result<AuditTopic> open(const broker::Connection& connection, const std::string& topic, std::int64_t after);
 
   // The next entry behind chain number `after`; nullopt: there is none. Errors: those of TopicScan::next;
   // `audit_entry_unreadable`; `audit_chain_broken` where one is missing.
@@ -32,6 +32,9 @@ class AuditTopic {
   std::vector<bool> ended_;
   std::vector<store::AuditRow> tail_;
 };
+
+// Where to begin in a partition, so that all its entries behind chain number `after` come, and not many others.
+Result<std::int64_t> first_behind(broker::TopicScan& scan, std::int32_t partition, std::int64_t after);
 
 // Folds all that the topic has behind the database's head into it, and tells how far it is on stderr. How many entries.
 Result<std::int64_t> fold_all(AuditTopic& topic, store::RecoverStore& store);

@@ -23,9 +23,11 @@ Exit rebuild(const Globals& globals, const Options& options) {
   const auto kafka = kafka_of(*config);
   if (!kafka) return kafka.error();
   if (auto ready = store::WorkerStore(*database).check_schema(); !ready) return fail(ready.error());
-  auto topic = AuditTopic::open(*kafka, config->kafka.audit_topic);
-  if (!topic) return fail(topic.error());
   store::RecoverStore store(*database);
+  const auto begin = store.head();
+  if (!begin) return fail(begin.error());
+  auto topic = AuditTopic::open(*kafka, config->kafka.audit_topic, begin->chain_no);
+  if (!topic) return fail(topic.error());
   if (auto empty = store.check_empty(); !empty) return fail(empty.error());
   if (auto begun = store.begin("rebuilding"); !begun) return fail(begun.error());
   const auto folded = fold_all(*topic, store);

@@ -36,6 +36,9 @@ Exit carry_out(const Globals& globals, const Options& options, const Config& con
   if (!digest) return fail(digest.error());
   const auto head = store.head();
   if (!head) return fail(head.error());
+  if (topic.tail().empty()) {
+    if (auto anew = store.publish_anew(); !anew) return fail(anew.error());
+  }
   const auto resumed = store.resume(config.kafka.event_topics, own_source(options.user), false);
   if (!resumed) return fail(resumed.error());
   print_resumed(globals, *folded, *head, *resumed, store::digest_of(*digest));
@@ -49,16 +52,18 @@ Exit recover(const Globals& globals, const Options& options) {
   if (!database) return database.error();
   const auto kafka = kafka_of(*config);
   if (!kafka) return kafka.error();
-  auto topic = AuditTopic::open(*kafka, config->kafka.audit_topic);
+  const auto head = store::RecoverStore(*database).head();
+  if (!head) return fail(head.error());
+  auto topic = AuditTopic::open(*kafka, config->kafka.audit_topic, head->chain_no);
   if (!topic) return fail(topic.error());
   const auto verdict = store::HaltStore(*database).judge(topic->tail());
   if (!verdict) return fail(verdict.error());
   if (*verdict && (*verdict)->code == "audit_forked") return fail(**verdict);
-  const auto head = store::RecoverStore(*database).head();
-  if (!head) return fail(head.error());
   const std::int64_t missing = std::max<std::int64_t>(0, last_of(topic->tail()) - head->chain_no);
   std::cerr << "the database's audit ends with entry " << head->chain_no << ", the topic's goes " << missing
             << " entries further\n";
+  const bool emptied = topic->tail().empty() && head->chain_no > 0;
+  if (emptied) std::cerr << "the topic is empty: what the database knows is published there once more\n";
   if (options.dry_run) return Exit::ok;
   const std::string question = std::to_string(missing) +
                                " entries are to be folded in, all proofs forgotten, and the push numbers of the hosts "

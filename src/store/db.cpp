@@ -7,6 +7,7 @@
 
 #include "embedded/peerwright_sql.hpp"
 #include "peerwright/base/log.hpp"
+#include "peerwright/store/fence.hpp"
 
 namespace peerwright::store {
 namespace {
@@ -15,6 +16,8 @@ constexpr std::string_view kNameMark = "-- name: ";
 constexpr int kConnectTimeoutSeconds = 5;
 constexpr int kStatementTimeoutMs = 60'000;
 constexpr int kTcpUserTimeoutMs = 10'000;
+
+constexpr std::string_view kHalted = "PW001";  // raised by refuse_while_halted() of the database
 
 using Statements = std::map<std::string, std::string, std::less<>>;
 
@@ -107,6 +110,10 @@ Error from_sqlstate(const std::string& state, const std::string& message) {
     return make("db_refused", "Postgres refused a value (SQLSTATE " + state + ")",
                 "this is a defect: report it with the SQLSTATE", Retry::never);
   }
+  if (state == kHalted) {
+    return make("database_halted", first_line(message),
+                "run: peerwright recover (where it runs already, wait for its end)", Retry::later);
+  }
   const std::string text = first_line(message) + " (SQLSTATE " + (state.empty() ? "none" : state) + ")";
   if (state.starts_with("40") || state == "55P03") {
     return make("db_conflict", text, "nothing to do: it is tried again", Retry::later);
@@ -184,35 +191,50 @@ pqxx::result Tx::run_list(const char* name, const std::vector<std::string>& para
 #endif
 }
 
-pqxx::connection& Db::connection() {
-  if (!connection_) {
-    Secret password;
-    if (!database_.password_file.empty()) {
-      auto read = read_secret_file(database_.password_file);
-      // As transient as an unreachable server: mounted secrets are away for a moment while they are replaced.
-      if (!read) throw pqxx::broken_connection(read.error().message);
-      password = *std::move(read);
-    }
-    std::string settings = connection_string(database_, purpose_, password);
-    connection_ = std::make_unique<pqxx::connection>(settings);
-    wipe(settings);
+void Db::connect() {
+  Secret password;
+  if (!database_.password_file.empty()) {
+    auto read = read_secret_file(database_.password_file);
+    // As transient as an unreachable server: mounted secrets are away for a moment while they are replaced.
+    if (!read) throw pqxx::broken_connection(read.error().message);
+    password = *std::move(read);
   }
-  return *connection_;
+  std::string settings = connection_string(database_, purpose_, password);
+  connection_ = std::make_unique<pqxx::connection>(settings);
+  wipe(settings);
+}
+
+void Db::drop() {
+  connection_.reset();
+  prepared_.clear();
+}
+
+pqxx::connection& Db::connection() {
+  Fence* fence = database_.fence;
+  if (connection_ && fence != nullptr && !fence->passes(running_)) drop();  // another one has passed meanwhile
+  if (connection_) return *connection_;
+  connect();
+  if (fence == nullptr) return *connection_;
+  running_ = text_at(pqxx::nontransaction(*connection_).exec(statement("database_running"))[0], 0);
+  if (fence->passes(running_)) return *connection_;
+  fence->ask();
+  throw Unchecked();
 }
 
 void Db::prepare(const char* name) {
   if (prepared_.contains(name)) return;
-  connection().prepare(name, statement(name));
+  connection_->prepare(name, statement(name));
   prepared_.emplace(name);
 }
 
 Error Db::classify() {
-  const auto drop = [this] {
-    connection_.reset();
-    prepared_.clear();
-  };
   try {
     throw;
+  } catch (const Unchecked&) {
+    drop();
+    return make("database_unchecked", "this database was not compared with the audit topic yet",
+                "nothing to do: it is tried again; where it stays so, see that the audit topic can be read",
+                Retry::later);
   } catch (const pqxx::in_doubt_error& error) {
     drop();
     return make("db_in_doubt", first_line(error.what()), "nothing to do: it is tried again, and known if it had worked",

@@ -67,7 +67,8 @@ class Db {
 
   // Runs `body(Tx&)` and commits, unless the body committed or answered an error. Faults of the database become errors:
   //   db_unavailable, db_in_doubt, db_conflict, db_overloaded (later); db_unique (never: what the decision rested on
-  //   has changed, load again and decide anew); db_refused (never).
+  //   has changed, load again and decide anew); db_refused (never); database_halted (later): all writing stops until
+  //   `recover`; database_unchecked (later): the fence has not let this database pass yet.
   template <typename Body>
   auto transact(Body&& body) -> std::invoke_result_t<Body, Tx&>;
 
@@ -75,16 +76,21 @@ class Db {
   template <typename Body>
   auto rehearse(Body&& body) -> std::invoke_result_t<Body, Tx&>;
 
-  pqxx::connection& connection();  // throws as libpqxx does
+  // The connection of a transaction. Throws as libpqxx does, and Unchecked.
+  pqxx::connection& connection();
   void prepare(const char* name);
 
  private:
+  struct Unchecked {};
+  void connect();
+  void drop();
   // Turns the exception that is being handled into an error, and drops the connection where it may be broken.
   Error classify();
 
   const Database& database_;
   std::string purpose_;
   std::unique_ptr<pqxx::connection> connection_;
+  std::string running_;  // with a fence: what the connection leads to
   std::set<std::string, std::less<>> prepared_;
 };
 

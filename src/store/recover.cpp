@@ -4,6 +4,7 @@
 
 #include "columns.hpp"
 #include "peerwright/base/seal.hpp"
+#include "peerwright/store/fence.hpp"
 #include "records.hpp"
 #include "recover_fold.hpp"
 
@@ -27,6 +28,12 @@ tl::unexpected<Error> incomplete(std::int64_t chain_no) {
                    "restore a backup that was made after it");
 }
 
+// May take long, and may write though all others are stopped.
+void prepare_to_recover(Tx& tx) {
+  tx.raw("SET LOCAL statement_timeout = 0");
+  tx.raw("SET LOCAL peerwright.recovers = 'on'");
+}
+
 // The entries follow the head, and each other, as their hashes say.
 Result<void> check_chain(const pqxx::row& head, std::span<const PublishedAudit> entries) {
   std::int64_t number = int_at(head, 0);
@@ -44,17 +51,23 @@ Result<void> check_chain(const pqxx::row& head, std::span<const PublishedAudit> 
   return {};
 }
 
-void store_entries(Tx& tx, std::span<const PublishedAudit> entries) {
-  RowWriter twins, rows;
+RowWriter rows_of(std::span<const PublishedAudit> entries, const ChainNumbers& left_out) {
+  RowWriter rows;
   for (const PublishedAudit& entry : entries) {
     const AuditRow& row = entry.row;
-    twins.add(row.source).add(row.event_id).add(row.event_type).add(row.time).end_row();
+    if (left_out.contains(row.chain_no)) continue;
     rows.add(row.time).add(row.source).add(row.event_id).add(row.event_type).add(row.key).add(row.outcome);
     rows.add(row.code).add(row.body).add(row.chain_no).add(hex_of(row.chain_hash)).end_row();
   }
-  twins.run(tx, "fold_audit_twins");
-  rows.run(tx, "fold_audit");
-  tx.run("fold_head", entries.back().row.chain_no, hex_of(entries.back().row.chain_hash));
+  return rows;
+}
+
+// What the database holds already, but for its place in the chain: it took part in all that was decided since. Answers
+// the numbers.
+ChainNumbers link_known(Tx& tx, std::span<const PublishedAudit> entries) {
+  ChainNumbers known;
+  for (const auto& row : rows_of(entries, {}).run(tx, "fold_known")) known.insert(int_at(row, 0));
+  return known;
 }
 
 }  // namespace
@@ -80,8 +93,10 @@ Result<PublishedAudit> published_audit(std::string_view payload) try {
 }
 
 struct HaltStore::Impl {
-  explicit Impl(const Database& database) : db(database, "halt") {}
+  explicit Impl(const Database& d) : database(without_fence(d)), db(database, "halt") {}
+  const Database database;
   Db db;
+  std::string running;  // what was judged
 };
 
 HaltStore::HaltStore(const Database& database) : impl_(std::make_unique<Impl>(database)) {}
@@ -90,13 +105,21 @@ HaltStore::~HaltStore() = default;
 Result<std::optional<Error>> HaltStore::judge(const std::vector<AuditRow>& tail) {
   using Answer = std::optional<Error>;
   return impl_->db.transact([&](Tx& tx) -> Result<Answer> {
+    impl_->running = text_at(tx.run("database_running")[0], 0);
     Column numbers;
     std::map<std::int64_t, std::string> said;
     for (const AuditRow& row : tail) {
       numbers.add(row.chain_no);
       said[row.chain_no] = hex_of(row.chain_hash);
     }
-    if (said.empty()) return Answer();
+    if (said.empty()) {
+      const std::int64_t published = int_at(tx.run("halt_published")[0], 0);
+      if (published == 0) return Answer();
+      return Answer({"audit_topic_empty",
+                     "the audit topic is empty, and " + std::to_string(published) + " entries were published",
+                     "check kafka.audit_topic, and whether the database is a backup; then run: peerwright recover",
+                     Retry::never});
+    }
     for (const auto& row : tx.run("halt_tail", numbers.text())) {
       const std::int64_t number = int_at(row, 0);
       const std::int64_t head = int_at(row, 1);
@@ -118,8 +141,10 @@ Result<std::optional<Error>> HaltStore::judge(const std::vector<AuditRow>& tail)
   });
 }
 
+void HaltStore::pass(Fence& fence) const { fence.pass(impl_->running); }
+
 Result<bool> HaltStore::has_published() {
-  return impl_->db.transact([&](Tx& tx) -> Result<bool> { return bool_at(tx.run("halt_published")[0], 0); });
+  return impl_->db.transact([&](Tx& tx) -> Result<bool> { return int_at(tx.run("halt_published")[0], 0) > 0; });
 }
 
 Result<void> HaltStore::halt(const Error& why) {
@@ -161,10 +186,15 @@ Result<RecoverStore::Head> RecoverStore::head() {
 }
 
 Result<void> RecoverStore::begin(const std::string& code) {
-  return impl_->db.transact([&](Tx& tx) -> Result<void> {
+  auto begun = impl_->db.transact([&](Tx& tx) -> Result<void> {
+    tx.raw("SET LOCAL lock_timeout = '10s'");
+    tx.run("halt_wait");
     tx.run("halt_replace", code, std::string("the database catches up with its audit topic"));
     return {};
   });
+  if (begun || begun.error().code != "db_conflict") return begun;
+  return transient("database_in_use", "somebody keeps a transaction open, such as a backup that is being made",
+                   "wait for its end, or end it (pg_stat_activity), and try again");
 }
 
 Result<void> RecoverStore::check_empty() {
@@ -178,11 +208,24 @@ Result<void> RecoverStore::check_empty() {
 
 Result<void> RecoverStore::fold(std::span<const PublishedAudit> entries) {
   if (entries.empty()) return {};
-  return impl_->db.transact([&](Tx& tx) -> Result<void> {
-    tx.raw("SET LOCAL statement_timeout = 0");
+  auto done = impl_->db.transact([&](Tx& tx) -> Result<void> {
+    prepare_to_recover(tx);
     if (auto fits = check_chain(tx.run("fold_lock")[0], entries); !fits) return fits;
-    if (auto folded = fold_entries(tx, entries); !folded) return folded;
-    store_entries(tx, entries);
+    const ChainNumbers known = link_known(tx, entries);
+    if (auto folded = fold_entries(tx, entries, known); !folded) return folded;
+    if (known.size() < entries.size()) rows_of(entries, known).run(tx, "fold_audit");
+    tx.run("fold_head", entries.back().row.chain_no, hex_of(entries.back().row.chain_hash));
+    return {};
+  });
+  if (done || done.error().code != "db_unique") return done;
+  return diverged("one of the entries " + std::to_string(entries.front().row.chain_no) + " to " +
+                  std::to_string(entries.back().row.chain_no) +
+                  " of the audit topic gives away a name, a key or an address that the database has given to another");
+}
+
+Result<void> RecoverStore::publish_anew() {
+  return impl_->db.transact([&](Tx& tx) -> Result<void> {
+    tx.run("recover_publish_anew");
     return {};
   });
 }
@@ -190,7 +233,7 @@ Result<void> RecoverStore::fold(std::span<const PublishedAudit> entries) {
 Result<RecoverStore::Resumed> RecoverStore::resume(const std::vector<std::string>& topics, const std::string& source,
                                                    bool rebuilt) {
   return impl_->db.transact([&](Tx& tx) -> Result<Resumed> {
-    tx.raw("SET LOCAL statement_timeout = 0");
+    prepare_to_recover(tx);
     if (rebuilt && !bool_at(tx.run("recover_installation")[0], 0)) {
       return permanent("audit_without_installation", "the audit does not say which installation it is of",
                        "restore a backup; the hosts would refuse another installation");

@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "changes.hpp"
 #include "columns.hpp"
@@ -25,8 +24,8 @@ class Identities {
   void add(const std::string& kind, Id id, Id tenant_id, const std::string& name) {
     if (id != 0) rows_[kind][id] = {tenant_id, name};
   }
-  // Tenants first, for others belong to them.
-  void make(Tx& tx, std::int64_t at_us) const {
+  // Tenants first, for others belong to them. Error `database_diverged`.
+  [[nodiscard]] Result<void> make(Tx& tx, std::int64_t at_us) const {
     static constexpr std::array<std::pair<const char*, const char*>, 8> kStatements{
         {{"tenants", "fold_tenants"},
          {"customers", "fold_customers"},
@@ -45,8 +44,12 @@ class Identities {
         tenant.add(row.first);
         name.add(std::string_view(row.second));
       }
-      tx.run(statement, id.text(), tenant.text(), name.text(), at_us);
+      for (const auto& row : tx.run(statement, id.text(), tenant.text(), name.text(), at_us)) {
+        return diverged(std::string("of the ") + kind + ", " + text_at(row, 0) + " is " + text_at(row, 1) +
+                        " by the audit topic, and not in the database");
+      }
     }
+    return {};
   }
   [[nodiscard]] Ids ids(const std::string& kind) const {
     Ids all;
@@ -87,13 +90,16 @@ class Group {
   }
   [[nodiscard]] bool empty() const { return entries_.empty(); }
 
-  void store() {
-    identities_.make(tx_, at_us_);
+  [[nodiscard]] Result<void> store() {
+    if (auto made = identities_.make(tx_, at_us_); !made) return made;
     load();
     for (events::AuditEntry& entry : entries_) {
       for (domain::Peer& peer : entry.decision.peers) {
         if (!entry.extras.settled.contains(peer.id)) continue;
-        domain::Peer whole = *state_.peer(peer.id);
+        const domain::Peer* known = state_.peer(peer.id);
+        if (known == nullptr)
+          return diverged("the audit topic settles peer " + std::to_string(peer.id) + ", which is not there");
+        domain::Peer whole = *known;
         events::overlay(whole, peer);
         peer = std::move(whole);
       }
@@ -101,6 +107,7 @@ class Group {
     }
     store_changes(tx_, changes_, state_);
     store_extras();
+    return {};
   }
 
  private:
@@ -205,13 +212,15 @@ class Others {
  public:
   explicit Others(Tx& tx) : tx_(tx) {}
 
-  // False: it is a decision.
-  bool fold(const AuditRow& row, const Json& body) {
+  // False: it is a decision. Error `database_diverged`.
+  Result<bool> fold(const AuditRow& row, const Json& body) {
     const Json changes = body.value("changes", Json::object());
     for (const Json& one : changes.value("installations", Json::array())) {
       tx_.run("fold_installation", one.at("id").get<std::string>(), one.at("created_us").get<std::int64_t>());
     }
-    for (const Json& one : changes.value("addresses", Json::array())) fold_address(one);
+    for (const Json& one : changes.value("addresses", Json::array())) {
+      if (auto folded = fold_address(row, one); !folded) return tl::unexpected(folded.error());
+    }
     for (const Json& one : changes.value("pools", Json::array())) fold_pool(one);
     for (const Json& one : changes.value("dead_letters", Json::array())) fold_letter(body, one);
     for (const Json& one : changes.value("proofs", Json::array())) fold_proof(one);
@@ -232,19 +241,25 @@ class Others {
   }
 
  private:
-  void fold_address(const Json& one) {
+  Result<void> fold_address(const AuditRow& row, const Json& one) {
     const auto peer_id = one.at("peer_id").get<Id>();
     const auto network_id = one.at("network_id").get<Id>();
     const auto offset = one.at("address_offset").get<std::int64_t>();
     if (one.at("state") == "allocated") {
+      for (const auto& other : tx_.run("fold_allocated_otherwise", peer_id, network_id, offset)) {
+        return diverged("entry " + std::to_string(row.chain_no) + " of the audit topic gives an address to peer " +
+                        std::to_string(peer_id) + ", where peer " + text_at(other, 0) + " was given " +
+                        text_at(other, 1) + " since (wg_allocate_ip)");
+      }
       tx_.run("fold_allocated", peer_id, network_id, offset, one.at("next_offset").get<std::int64_t>());
-      return;
+      return {};
     }
     tx_.run("fold_released", peer_id);
     Column networks, offsets;
     networks.add(network_id);
     offsets.add(offset);
     tx_.run("free_addresses", networks.text(), offsets.text());
+    return {};
   }
 
   void fold_pool(const Json& one) {
@@ -323,7 +338,13 @@ std::int64_t micros_from(const std::string& time) {
 
 }  // namespace
 
-Result<void> fold_entries(Tx& tx, std::span<const PublishedAudit> entries) {
+tl::unexpected<Error> diverged(const std::string& why) {
+  return permanent("database_diverged", why,
+                   "restore the backup anew and keep whoever writes with SQL away until `recover` has ended, or make a "
+                   "new database and run: peerwright rebuild --from-audit");
+}
+
+Result<void> fold_entries(Tx& tx, std::span<const PublishedAudit> entries, const ChainNumbers& known) {
   const std::int64_t clock_offset_us = int_at(tx.run("fold_clock_now")[0], 0);
   Others others(tx);
   for (std::size_t i = 0; i < entries.size();) {
@@ -336,16 +357,20 @@ Result<void> fold_entries(Tx& tx, std::span<const PublishedAudit> entries) {
     };
     for (; i < entries.size() && entries[i].row.time == time; ++i) {
       const AuditRow& row = entries[i].row;
+      if (known.contains(row.chain_no)) continue;
       const Json body = Json::parse(row.body, nullptr, false);
       if (!body.is_object())
         return permanent("audit_entry_unreadable", "an audit entry is no JSON", "restore a backup");
       set_clock(body.value("clock_us", at_us));
-      if (others.fold(row, body)) continue;
+      const auto other = others.fold(row, body);
+      if (!other) return tl::unexpected(other.error());
+      if (*other) continue;
       auto entry = events::read_audit(row.body);
       if (!entry) return tl::unexpected(entry.error());
       group.add(row, *std::move(entry));
     }
-    if (!group.empty()) group.store();
+    if (group.empty()) continue;
+    if (auto stored = group.store(); !stored) return stored;
   }
   tx.run("fold_clock_back", clock_offset_us);
   return {};

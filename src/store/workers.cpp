@@ -6,7 +6,9 @@
 namespace peerwright::store {
 
 struct WorkerStore::Impl {
-  explicit Impl(const Database& database) : db(database, "heartbeat") {}
+  // It beats in whatever database there is, so that it is told of a stop.
+  explicit Impl(const Database& d) : database(without_fence(d)), db(database, "heartbeat") {}
+  const Database database;
   Db db;
   std::string last_beat;  // as the database wrote it
 };

@@ -17,6 +17,7 @@
 #include "peerwright/broker/message.hpp"
 #include "peerwright/ssh/connect_gate.hpp"
 #include "peerwright/store/database.hpp"
+#include "peerwright/store/fence.hpp"
 
 namespace peerwright::worker {
 
@@ -63,6 +64,7 @@ struct Context {
   Wake observe{};
   ssh::ConnectGate connects{};  // of all loops to the hosts
   Gate gate{};
+  store::Fence fence{};                   // of the database
   const IntakeKey* intake_key = nullptr;  // nullptr: sealed values are not taken
 
   [[nodiscard]] std::shared_ptr<const Config> config() const { return live.get(); }

@@ -33,7 +33,7 @@ class Gate {
 // Errors: what cannot be read now; that is no answer.
 Result<bool> check_tail(Context& context);
 
-// Checks whenever the gate asks for it. Blocks until the context stops.
+// Checks whenever the gate asks for it, or the fence of the database. Blocks until the context stops.
 void run_gate(Context& context);
 
 }  // namespace peerwright::worker

@@ -309,7 +309,8 @@ class Intake final : public broker::AssignmentListener {
   }
 
   // Tries again for as long as the fault can pass, with the partitions paused and the membership kept alive. Gives up,
-  // so that the batch is read anew, when the assignment changed, another worker was here, or the process ends.
+  // so that the batch is read anew, when the assignment changed, another worker was here, all loops stop, or the
+  // process ends.
   template <typename Transaction>
   Result<store::BatchReport> patiently(Transaction transaction) {
     for (int failures = 1;; ++failures) {
@@ -329,11 +330,12 @@ class Intake final : public broker::AssignmentListener {
       }
       const auto until =
           std::chrono::steady_clock::now() + domain::retry_delay(failures, kFirstRetry, kSlowestRetry, 1.0);
-      while (!restart_ && !context_.stopping() && std::chrono::steady_clock::now() < until) {
+      const auto gives_up = [&] { return restart_ || context_.stopping() || context_.gate.is_halted(); };
+      while (!gives_up() && std::chrono::steady_clock::now() < until) {
         context_.beat(kLoop);
         if (!consumer_->poll(kFirstRetry)) restart_ = true;
       }
-      if (restart_ || context_.stopping()) {
+      if (gives_up()) {
         consumer_->resume();
         return report;
       }

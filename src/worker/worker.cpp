@@ -175,6 +175,7 @@ Result<void> run(const ConfigInput& input, const Config& config, const std::atom
                   secrets->kafka, worker_id,         name,
                   stop,           metrics,           liveness,
                   readiness};
+  secrets->database.fence = &context.fence;
   if (secrets->intake_key) context.intake_key = &*secrets->intake_key;
   log::info("the worker runs", {{"id", worker_id}, {"admin_port", (*server)->port()}});
   run_loops(context, live, reload_asked);

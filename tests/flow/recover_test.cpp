@@ -1,9 +1,12 @@
 #include <atomic>
 #include <csignal>
 #include <fstream>
+#include <pqxx/pqxx>
 #include <thread>
 
 #include "flow.hpp"
+#include "peerwright/broker/admin.hpp"
+#include "support/process.hpp"
 
 // The database is lost: what a backup and the audit topic bring back, and that no host notices.
 namespace peerwright::test {
@@ -68,6 +71,27 @@ class Recover : public FlowTest {
     arguments.insert(arguments.end(), {"-o", "json", "--set", "postgres.dsn=" + database.dsn()});
     return installation.cli(arguments);
   }
+  // Two names whose events come in different partitions.
+  std::pair<std::string, std::string> names_apart() {
+    const auto position = [&] {
+      return installation.db().rows("SELECT topic || partition, next_offset FROM intake ORDER BY 1");
+    };
+    std::map<std::string, std::string> of_partition;
+    for (int i = 0; of_partition.size() < 2 && i < 50; ++i) {
+      const std::string name = "N" + std::to_string(i);
+      const auto before = position();
+      accept({of_peer("suspend", name)});
+      for (const auto& row : position()) {
+        if (std::find(before.begin(), before.end(), row) == before.end()) of_partition.try_emplace(row[0], name);
+      }
+    }
+    return {of_partition.begin()->second, of_partition.rbegin()->second};
+  }
+  TestEvent provision_as(const std::string& peer, const std::string& key) {
+    return event("peer.provision",
+                 {{"tenant", "acme"}, {"peer", peer}, {"server", "fra1"}, {"public_key", keys(peer).public_key}},
+                 "acme/" + key);
+  }
   std::int64_t push_number() {
     const std::string text = host.sh("cat /etc/wireguard/wg0.conf.push");
     return std::stoll(text.substr(text.find(' ') + 1));
@@ -125,6 +149,67 @@ TEST_F(Recover, ARestoredBackupStopsItselfAndCatchesUp) {
   EXPECT_LT(0, watch.looks());
   EXPECT_FALSE(watch.saw_it()) << "a suspended peer was on the host in between";
   EXPECT_LT(before, push_number());
+}
+
+// Postgres is replaced by a backup while workers run, one of them with a batch in its hands.
+TEST_F(Recover, ABatchInHandIsNotExecutedOnABackup) {
+  const auto [busy, quiet] = names_apart();
+  ASSERT_NE(busy, quiet);
+  settle();
+  const std::string file = installation.directory() / "backup.sql";
+  back_up(file);
+  accept({provision_as("lost", busy)});
+  settle();
+  TestDatabase restored;
+  restore(file, restored);
+  pqxx::connection cluster(required_environment("PG_DSN"));
+  const auto run = [&](const std::string& sql) { pqxx::nontransaction(cluster).exec(sql); };
+  const auto name_of = [](TestDatabase& database) { return database.value("SELECT current_database()"); };
+  const std::string live = name_of(installation.db()), copy = name_of(restored), old = live + "_old";
+  run("ALTER DATABASE " + live + " ALLOW_CONNECTIONS false");
+  const auto end_all = [&](const std::string& name) {
+    run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + name + "'");
+  };
+  end_all(live);
+  end_all(copy);
+  const auto told = provision_as("other", quiet);
+  installation.publish(told);
+  ASSERT_TRUE(eventually([&] { return installation.log_of("w1").find("a batch waits") != std::string::npos; }));
+  run("ALTER DATABASE " + live + " RENAME TO " + old);
+  run("ALTER DATABASE " + copy + " RENAME TO " + live);
+  installation.db().reconnect();
+  TestDatabase& db = installation.db();
+  ASSERT_TRUE(eventually([&] { return db.value("SELECT halted_code FROM installation") == "database_is_older"; }));
+  EXPECT_EQ(0, db.number("SELECT count(*) FROM inbox WHERE id = '" + told.id() + "'"));
+  ASSERT_EQ(0, cli_on(db, {"recover", "--yes"}).exit_status);
+  ASSERT_TRUE(eventually([&] { return on_host("other"); }, std::chrono::seconds(60))) << installation.log_of("w1");
+  expect_caught_up(db, "w1");
+  EXPECT_TRUE(on_host("lost"));
+  EXPECT_EQ("2", db.value("SELECT count(*) FROM peers WHERE name IN ('lost', 'other')"));
+  run("DROP DATABASE " + old + " WITH (FORCE)");
+}
+
+TEST_F(Recover, AnEmptiedAuditTopicStopsTooAndIsFilledAgain) {
+  provision("A");
+  settle();
+  end_worker("w1");
+  const std::string anew = installation.topic("audit-anew");
+  const broker::Connection connection{required_environment("KAFKA_BROKERS"), {}, {}};
+  ASSERT_TRUE(broker::create_topics(connection, {{anew, 4, {}}}, std::chrono::seconds(10)).has_value());
+  TestDatabase& db = installation.db();
+  installation.start_worker("w2", {}, {{"kafka.audit_topic", anew}});
+  ASSERT_TRUE(eventually([&] { return db.value("SELECT halted_code FROM installation") == "audit_topic_empty"; }))
+      << installation.log_of("w2");
+  const Finished recovered = cli_on(db, {"recover", "--yes", "--set", "kafka.audit_topic=" + anew});
+  ASSERT_EQ(0, recovered.exit_status) << recovered.out;
+  expect_caught_up(db, "w2");
+  EXPECT_TRUE(on_host("A"));
+  end_worker("w2");
+  const std::string digest = json::parse(cli_on(db, {"audit", "digest"}).out).back()["sum"];
+  TestDatabase made;
+  const Finished rebuilt = cli_on(made, {"rebuild", "--from-audit", "--set", "kafka.audit_topic=" + anew});
+  ASSERT_EQ(0, rebuilt.exit_status) << rebuilt.out;
+  EXPECT_EQ(digest, json::parse(rebuilt.out)["digest"]);
 }
 
 TEST_F(Recover, TheAuditAloneMakesTheDatabaseAnew) {

@@ -130,6 +130,22 @@ class Recover : public RecoverTest {
     EXPECT_TRUE(report.has_value()) << report.error().code << ": " << report.error().message;
     return report.value_or(store::BatchReport{});
   }
+
+  // What the topic got of the first `most` entries, where the commit that linked them was lost: a replica took over.
+  std::vector<store::PublishedAudit> published_and_lost(int most) {
+    const auto head = db.rows("SELECT chain_no, encode(chain_hash, 'hex') FROM audit_head")[0];
+    store::PublishStore publish(db.database());
+    EXPECT_TRUE(publish.hold_lease(me, kDeadAfter).value_or(false));
+    EXPECT_EQ(most, publish.link_audit(me, most).value_or(0));
+    std::vector<store::PublishedAudit> all;
+    auto rows = publish.unpublished_audit(kMost);
+    for (store::AuditRow& row : *rows) {
+      if (row.chain_no > std::stoll(head[0])) all.push_back({std::move(row), true});
+    }
+    db.execute("UPDATE audit SET chain_no = NULL, chain_hash = NULL WHERE chain_no > " + head[0]);
+    db.execute("UPDATE audit_head SET chain_no = " + head[0] + ", chain_hash = decode('" + head[1] + "', 'hex')");
+    return all;
+  }
 };
 
 // Provisioned, moved, held, rotated, observed to be gone: told apart, for their failures are easier to read.
@@ -166,6 +182,100 @@ TEST_F(Recover, MakesASmallInstallationAnew) {
   // The last batch holds nothing but what was put away. It is not read again, for what was discarded stays so.
   EXPECT_EQ(db.number("SELECT next_offset FROM intake WHERE partition = 0"),
             made.number("SELECT next_offset FROM intake WHERE partition = 0"));
+}
+
+// A replica that took over has a decision, its place in the chain not, and the next decisions too.
+TEST_F(Recover, WhatTheDatabaseDecidedSinceIsNotUndone) {
+  record_installation();
+  register_server("srv");
+  execute({provision("A", "S1")});
+  (void)entries();  // all linked
+  execute({peer_event("suspend", "acme", "A")});
+  execute({peer_event("resume", "acme", "A"), provision("B", "S1"), provision("C", "S1")});
+  const auto before = store::state_digest(db.database());
+  const auto peers = db.number("SELECT peer_count FROM servers WHERE name = 'srv'");
+  fold(db, published_and_lost(1));
+  EXPECT_EQ("active", entitlement("A"));
+  EXPECT_EQ(peers, db.number("SELECT peer_count FROM servers WHERE name = 'srv'"));
+  EXPECT_EQ(store::digest_of(*before), store::digest_of(*store::state_digest(db.database())));
+  EXPECT_EQ(3, db.number("SELECT count(*) FROM audit WHERE chain_no IS NULL"));
+  (void)entries();
+  const auto chain = store::verify_audit(db.database());
+  ASSERT_TRUE(chain.has_value());
+  EXPECT_EQ(0, chain->broken_at);
+}
+
+// A batch was executed on the backup before the stop was seen: its peer has the id that the lost one had.
+TEST_F(Recover, TwoPeersAreNotMadeOne) {
+  record_installation();
+  register_server("srv");
+  execute({provision("A")});
+  const auto first = entries();
+  TestDatabase restored;  // a backup of this moment
+  fold(restored, first);
+  execute({provision("lost")});
+  const auto lost_id = db.value("SELECT id FROM peers WHERE name = 'lost'");
+  restored.execute("INSERT INTO peers (id, tenant_id, name) OVERRIDING SYSTEM VALUE SELECT " + lost_id +
+                   ", id, 'other' FROM tenants");
+  const auto all = entries();
+  const auto folded = store::RecoverStore(restored.database()).fold(std::span(all).subspan(first.size()));
+  ASSERT_FALSE(folded.has_value());
+  EXPECT_EQ("database_diverged", folded.error().code);
+  EXPECT_THAT(folded.error().message, testing::HasSubstr("lost"));
+  EXPECT_EQ("", restored.value("SELECT public_key FROM peers WHERE name = 'other'"));
+}
+
+// Whoever writes with SQL was quicker than the stop.
+TEST_F(Recover, AnAddressThatWasGivenSinceIsNamed) {
+  record_installation();
+  register_server("srv");
+  execute({peer_event("suspend", "acme", "X"), peer_event("suspend", "acme", "Y")});
+  const auto first = entries();
+  TestDatabase restored;
+  fold(restored, first);
+  const auto allocate = [](TestDatabase& in, const std::string& peer) {
+    return in.value("SELECT wg_allocate_ip((SELECT id FROM peers WHERE name = '" + peer + "'), net4) FROM networks");
+  };
+  const auto address = allocate(db, "X");
+  ASSERT_EQ(address, allocate(restored, "Y"));
+  const auto all = entries();
+  const auto folded = store::RecoverStore(restored.database()).fold(std::span(all).subspan(first.size()));
+  ASSERT_FALSE(folded.has_value());
+  EXPECT_EQ("database_diverged", folded.error().code);
+  EXPECT_THAT(folded.error().message, testing::HasSubstr("entry " + std::to_string(all.back().row.chain_no)));
+  EXPECT_THAT(folded.error().message, testing::HasSubstr(address));
+}
+
+// Nothing can be said of a database whose audit topic is gone.
+TEST_F(Recover, AnEmptyTopicIsNoAnswerWhereEntriesWerePublished) {
+  register_server("srv");
+  store::HaltStore halt(db.database());
+  const auto unpublished = halt.judge({});
+  ASSERT_TRUE(unpublished.has_value());
+  EXPECT_FALSE(unpublished->has_value());
+  const auto all = entries();
+  ASSERT_TRUE(store::PublishStore(db.database()).audit_published(me, all.back().row.chain_no).has_value());
+  const auto judged = halt.judge({});
+  ASSERT_TRUE(judged.has_value() && judged->has_value());
+  EXPECT_EQ("audit_topic_empty", (*judged)->code);
+  store::RecoverStore recover(db.database());
+  ASSERT_TRUE(recover.publish_anew().has_value());
+  EXPECT_EQ(all.size(), entries().size());
+  EXPECT_FALSE(halt.judge({})->has_value());
+}
+
+TEST_F(Recover, SaysHowManyRemovalsAreToBeProven) {
+  record_installation();
+  register_server("srv");
+  execute({provision("A"), provision("B")});
+  deliver_a_little(3);
+  execute({peer_event("revoke", "acme", "B"), peer_event("suspend", "acme", "A")});
+  deliver_a_little(3);
+  ASSERT_EQ(0, db.number("SELECT count(*) FROM removals"));
+  const auto resumed = store::RecoverStore(db.database()).resume({kTopic}, "me", false);
+  ASSERT_TRUE(resumed.has_value());
+  EXPECT_EQ(2, resumed->removals);
+  EXPECT_EQ(2, db.number("SELECT count(*) FROM removals"));
 }
 
 // Whatever is said, in whatever order, with fan-outs, timers, proofs and other clocks in between.

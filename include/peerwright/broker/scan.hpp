@@ -35,8 +35,13 @@ class TopicScan {
   virtual Result<std::optional<Message>> next(std::int32_t partition, std::chrono::milliseconds timeout) = 0;
 };
 
-// The last message of each partition that has one. Reads no more than those. The same errors.
-Result<std::vector<Message>> last_messages(const Connection& connection, const std::string& topic,
-                                           std::chrono::milliseconds timeout);
+// What stands first and last in a partition.
+struct Ends {
+  Message first;
+  Message last;
+};
+// Those of each partition that has messages. Reads no more. The same errors.
+Result<std::vector<Ends>> end_messages(const Connection& connection, const std::string& topic,
+                                       std::chrono::milliseconds timeout);
 
 }  // namespace peerwright::broker

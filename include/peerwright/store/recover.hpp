@@ -21,15 +21,18 @@ struct PublishedAudit {
 };
 Result<PublishedAudit> published_audit(std::string_view payload);
 
-// Whether all loops stand still, for every worker of the installation.
+// Whether all loops stand still, for every worker of the installation. Looks past a fence.
 class HaltStore {
  public:
   explicit HaltStore(const Database& database);
   ~HaltStore();
 
   // Compares what stands last in each partition of the audit topic with the chain. nullopt: the database knows it. Else
-  // why it cannot be the one that wrote it: `database_is_older`, `audit_forked`.
+  // why it cannot be the one that wrote it, or that nobody knows: `database_is_older`, `audit_forked`,
+  // `audit_topic_empty`.
   Result<std::optional<Error>> judge(const std::vector<AuditRow>& tail);
+  // Lets the database that judge() looked at last pass, and no other.
+  void pass(Fence& fence) const;
   // Whether entries were published once: a topic that is not there then is no empty one.
   Result<bool> has_published();
   // Stops all loops until recover() lifts it. Keeps the reason that stands already.
@@ -54,15 +57,20 @@ class RecoverStore {
     std::string time;        // of the last entry, RFC 3339; empty: there is none
   };
   Result<Head> head();
-  // Stops the workers, for the reason of that code (`recovering`, `rebuilding`).
+  // Stops the workers, for the reason of that code (`recovering`, `rebuilding`). Waits for those who write: once it has
+  // begun, nobody else decides, links or pushes. Error `database_in_use` (later).
   Result<void> begin(const std::string& code);
   // Whether nothing was ever said to it, or a rebuild of it was begun: error `database_not_empty` (never).
   Result<void> check_empty();
 
   // Puts the effects of entries into the tables, and the entries themselves into the chain, in one transaction. They
   // follow the head without a gap. Errors (never): `audit_chain_broken`, `audit_entry_unreadable`,
-  // `audit_entry_incomplete`; beside those of Db::transact.
+  // `audit_entry_incomplete`, `database_diverged` (what the database decided itself cannot stand beside them); beside
+  // those of Db::transact.
   Result<void> fold(std::span<const PublishedAudit> entries);
+
+  // Has the whole chain published once more: the topic has nothing of it any more.
+  Result<void> publish_anew();
 
   struct Resumed {
     std::int64_t servers = 0;   // that are read anew

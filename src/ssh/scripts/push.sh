@@ -199,7 +199,8 @@ run_awk() { program=$1; shift; exec awk -v mode="$mode" -v work="$work" "$awk_sh
 
 # What the plan must not do: take a prefix that another key holds, in the kernel without a word, or in the file alone,
 # which would have it back at the next boot; touch another interface than the right one, which may have the new key of
-# this plan already; or cut the worker off, whose packets go where the longest prefix sends them, unless it is walled in.
+# this plan already; or cut the worker off, whose packets go where the longest prefix sends them. Nobody
+# could put anything right there any more.
 # shellcheck disable=SC2086 # the worker's address, its port, ours, our port
 set -- $client
 client=${1:-} host=${3:-} port=${4:-} kept=''

@@ -6,10 +6,14 @@ SELECT r.chain_no, h.chain_no, encode(h.chain_hash, 'hex'), encode(a.chain_hash,
 FROM audit_head h CROSS JOIN unnest($1::bigint[]) AS r(chain_no) LEFT JOIN audit a ON a.chain_no = r.chain_no;
 
 -- name: halt_published
-SELECT published_no > 0 FROM audit_head;
+SELECT published_no FROM audit_head;
 
 -- name: halt_set
 UPDATE installation SET halted_code = $1, halted_message = $2, halted_at = now() WHERE halted_code = '';
+
+-- name: halt_wait
+-- Whoever wrote has read this table (0013): they end first, and whoever comes later sees the stop.
+LOCK TABLE installation IN ACCESS EXCLUSIVE MODE;
 
 -- name: halt_replace
 UPDATE installation SET halted_code = $1, halted_message = $2, halted_at = now();
@@ -42,11 +46,16 @@ UPDATE installation SET clock_offset = to_timestamp($1::bigint / 1000000.0) - no
 -- name: fold_clock_back
 UPDATE installation SET clock_offset = $1::bigint * interval '1 microsecond';
 
--- name: fold_audit_twins
--- What the backup holds already of these entries, without their numbers.
-DELETE FROM audit a USING unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS r(source, event_id, event_type, at)
+-- name: fold_known
+-- What the database holds already of these entries, without their numbers: a replica took over that has the decision, and
+-- not yet its place in the chain.
+UPDATE audit a SET chain_no = r.chain_no, chain_hash = decode(r.chain_hash, 'hex')
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
+            $10::text[])
+  AS r(at, source, event_id, event_type, key, outcome, code, body, chain_no, chain_hash)
 WHERE a.chain_no IS NULL AND a.source = r.source AND a.event_id = r.event_id AND a.event_type = r.event_type
-  AND a.at = r.at::timestamptz;
+  AND a.at = r.at::timestamptz AND a.key = r.key AND a.outcome = r.outcome AND a.code = r.code AND a.body = r.body
+RETURNING r.chain_no;
 
 -- name: fold_audit
 INSERT INTO audit (at, source, event_id, event_type, key, outcome, code, body, chain_no, chain_hash)
@@ -59,48 +68,87 @@ ORDER BY chain_no;
 -- name: fold_head
 UPDATE audit_head SET chain_no = $1, chain_hash = decode($2, 'hex'), published_no = $1;
 
+-- name: fold_named
+-- Rows of a kind, by their ids. Each statement makes those that are not there, and answers those whose id or name belongs to
+-- another row: two subjects are never made one.
+r AS (SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name))
+
 -- name: fold_tenants
-INSERT INTO tenants (id, name, created_at) OVERRIDING SYSTEM VALUE
-SELECT id, name, to_timestamp($4::bigint / 1000000.0) FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name)
-ON CONFLICT DO NOTHING;
+WITH @fold_named@,
+made AS (
+  INSERT INTO tenants (id, name, created_at) OVERRIDING SYSTEM VALUE
+  SELECT id, name, to_timestamp($4::bigint / 1000000.0) FROM r
+  ON CONFLICT DO NOTHING RETURNING id)
+SELECT r.id, r.name FROM r LEFT JOIN made USING (id) LEFT JOIN tenants t ON t.id = r.id AND t.name = r.name
+WHERE made.id IS NULL AND t.id IS NULL;
 
 -- name: fold_customers
-INSERT INTO customers (id, tenant_id, name, created_at) OVERRIDING SYSTEM VALUE
-SELECT id, tenant_id, name, to_timestamp($4::bigint / 1000000.0)
-FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name) ON CONFLICT DO NOTHING;
+WITH @fold_named@,
+made AS (
+  INSERT INTO customers (id, tenant_id, name, created_at) OVERRIDING SYSTEM VALUE
+  SELECT id, tenant_id, name, to_timestamp($4::bigint / 1000000.0) FROM r
+  ON CONFLICT DO NOTHING RETURNING id)
+SELECT r.id, r.name FROM r LEFT JOIN made USING (id)
+LEFT JOIN customers t ON t.id = r.id AND t.tenant_id = r.tenant_id AND t.name = r.name
+WHERE made.id IS NULL AND t.id IS NULL;
 
 -- name: fold_subscribers
-INSERT INTO subscribers (id, tenant_id, name, created_at) OVERRIDING SYSTEM VALUE
-SELECT id, tenant_id, name, to_timestamp($4::bigint / 1000000.0)
-FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name) ON CONFLICT DO NOTHING;
+WITH @fold_named@,
+made AS (
+  INSERT INTO subscribers (id, tenant_id, name, created_at) OVERRIDING SYSTEM VALUE
+  SELECT id, tenant_id, name, to_timestamp($4::bigint / 1000000.0) FROM r
+  ON CONFLICT DO NOTHING RETURNING id)
+SELECT r.id, r.name FROM r LEFT JOIN made USING (id)
+LEFT JOIN subscribers t ON t.id = r.id AND t.tenant_id = r.tenant_id AND t.name = r.name
+WHERE made.id IS NULL AND t.id IS NULL;
 
 -- name: fold_networks
-INSERT INTO networks (id, name, created_at) OVERRIDING SYSTEM VALUE
-SELECT id, name, to_timestamp($4::bigint / 1000000.0) FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name)
-ON CONFLICT DO NOTHING;
+WITH @fold_named@,
+made AS (
+  INSERT INTO networks (id, name, created_at) OVERRIDING SYSTEM VALUE
+  SELECT id, name, to_timestamp($4::bigint / 1000000.0) FROM r
+  ON CONFLICT DO NOTHING RETURNING id)
+SELECT r.id, r.name FROM r LEFT JOIN made USING (id) LEFT JOIN networks t ON t.id = r.id AND t.name = r.name
+WHERE made.id IS NULL AND t.id IS NULL;
 
 -- name: fold_meshes
-INSERT INTO meshes (id, name) OVERRIDING SYSTEM VALUE
-SELECT id, name FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name) WHERE $4::bigint > 0
-ON CONFLICT DO NOTHING;
+WITH @fold_named@,
+made AS (
+  INSERT INTO meshes (id, name) OVERRIDING SYSTEM VALUE
+  SELECT id, name FROM r WHERE $4::bigint > 0
+  ON CONFLICT DO NOTHING RETURNING id)
+SELECT r.id, r.name FROM r LEFT JOIN made USING (id) LEFT JOIN meshes t ON t.id = r.id AND t.name = r.name
+WHERE made.id IS NULL AND t.id IS NULL;
 
 -- name: fold_servers
-WITH made AS (
+WITH @fold_named@,
+made AS (
   INSERT INTO servers (id, name, created_at, updated_at) OVERRIDING SYSTEM VALUE
-  SELECT id, name, to_timestamp($4::bigint / 1000000.0), to_timestamp($4::bigint / 1000000.0)
-  FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name)
-  ON CONFLICT DO NOTHING RETURNING id)
-INSERT INTO deliveries (server_id) SELECT id FROM made;
+  SELECT id, name, to_timestamp($4::bigint / 1000000.0), to_timestamp($4::bigint / 1000000.0) FROM r
+  ON CONFLICT DO NOTHING RETURNING id),
+delivered AS (INSERT INTO deliveries (server_id) SELECT id FROM made)
+SELECT r.id, r.name FROM r LEFT JOIN made USING (id) LEFT JOIN servers t ON t.id = r.id AND t.name = r.name
+WHERE made.id IS NULL AND t.id IS NULL;
 
 -- name: fold_peers
-INSERT INTO peers (id, tenant_id, name, created_at, changed_at) OVERRIDING SYSTEM VALUE
-SELECT id, tenant_id, name, to_timestamp($4::bigint / 1000000.0), to_timestamp($4::bigint / 1000000.0)
-FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name) ON CONFLICT DO NOTHING;
+WITH @fold_named@,
+made AS (
+  INSERT INTO peers (id, tenant_id, name, created_at, changed_at) OVERRIDING SYSTEM VALUE
+  SELECT id, tenant_id, name, to_timestamp($4::bigint / 1000000.0), to_timestamp($4::bigint / 1000000.0) FROM r
+  ON CONFLICT DO NOTHING RETURNING id)
+SELECT r.id, r.name FROM r LEFT JOIN made USING (id)
+LEFT JOIN peers t ON t.id = r.id AND t.tenant_id = r.tenant_id AND t.name = r.name
+WHERE made.id IS NULL AND t.id IS NULL;
 
 -- name: fold_rules
-INSERT INTO access_rules (id, tenant_id, name) OVERRIDING SYSTEM VALUE
-SELECT id, tenant_id, name FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS r(id, tenant_id, name)
-WHERE $4::bigint > 0 ON CONFLICT DO NOTHING;
+WITH @fold_named@,
+made AS (
+  INSERT INTO access_rules (id, tenant_id, name) OVERRIDING SYSTEM VALUE
+  SELECT id, tenant_id, name FROM r WHERE $4::bigint > 0
+  ON CONFLICT DO NOTHING RETURNING id)
+SELECT r.id, r.name FROM r LEFT JOIN made USING (id)
+LEFT JOIN access_rules t ON t.id = r.id AND t.tenant_id = r.tenant_id AND t.name = r.name
+WHERE made.id IS NULL AND t.id IS NULL;
 
 -- name: fold_inbox
 INSERT INTO inbox (source, id, payload_hash, read_at)
@@ -154,6 +202,13 @@ ON CONFLICT (server_id, public_key) DO UPDATE SET state = excluded.state;
 -- Where nothing holds it any more, whoever sees it there is asked again.
 UPDATE foreign_peers SET state = 'removing' WHERE server_id = $1 AND public_key = $2 AND state = 'held';
 
+-- name: fold_allocated_otherwise
+-- Who holds the address, or what the peer holds, though nobody did when it was allocated.
+SELECT p.id, network_address(n.net4, n.net6, p.address_offset)
+FROM peers p JOIN networks n ON n.id = p.network_id
+WHERE p.network_id = $2 AND p.address_offset = $3 AND p.id <> $1
+  OR p.id = $1 AND p.address_offset IS NOT NULL AND (p.network_id, p.address_offset) <> ($2, $3);
+
 -- name: fold_allocated
 -- As wg_allocate_ip did it.
 WITH held AS (UPDATE peers SET network_id = $2, address_offset = $3 WHERE id = $1),
@@ -186,6 +241,9 @@ SELECT network_id, address_offset, id FROM held;
 -- name: recover_installation
 SELECT recorded FROM installation;
 
+-- name: recover_publish_anew
+UPDATE audit_head SET published_no = 0;
+
 -- name: recover_sequences
 -- Ids that were kept are passed.
 SELECT setval(pg_get_serial_sequence(t.name, 'id'), greatest(t.top, 1), t.top > 0)
@@ -207,8 +265,8 @@ WITH made AS (
   WHERE p.stage IN ('provisioned', 'revoked') AND k.public_key IS NOT NULL
     AND NOT (v.state = 'retired' AND (v.retired_word <> '' OR v.retired_proven_at IS NOT NULL))
     AND NOT EXISTS (SELECT FROM wanted_peers w WHERE w.id = p.id)
-  ON CONFLICT DO NOTHING)
-SELECT count(*) FROM removals;
+  ON CONFLICT DO NOTHING RETURNING 1)
+SELECT (SELECT count(*) FROM removals) + (SELECT count(*) FROM made); -- the first does not see the second
 
 -- name: recover_peers
 -- Each may be a part of a push that the database has forgotten. What was said of it since is passed by the versions.

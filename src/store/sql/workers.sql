@@ -23,6 +23,11 @@ UPDATE deliveries SET worker_id = NULL WHERE worker_id = $1::uuid;
 -- name: worker_leave
 DELETE FROM workers WHERE id = $1::uuid;
 
+-- name: database_running
+-- Which running database this is: neither a restored one, nor another server, nor this one after a restart has the same.
+SELECT concat_ws('/', (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint,
+  (SELECT oid FROM pg_database WHERE datname = current_database()), 'installation'::regclass::oid);
+
 -- name: schema_version
 SELECT coalesce(max(version), 0) FROM schema_migrations;
 

@@ -325,6 +325,8 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   const auto uncaused = shown.complete ? uncaused_by(tx, server_id, answer) : domain::UncausedRemovals();
   const std::size_t nodes_as_told = links.store(tx, shown, pushed_endpoints(push), push.unresolved);
   if (shown.complete) {
+    // An import leaves alone what is somebody's, and says so; then observation judges it.
+    if (!push.import) remove_strays(tx, server_id, answer);
     // A reading shows all that stands there: what it does not show is gone.
     for (const auto& row : tx.run("delivery_keys_not_absent", server_id)) shown.keys.try_emplace(text_at(row, 0), "");
   }

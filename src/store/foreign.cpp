@@ -43,6 +43,11 @@ std::vector<ForeignKey> foreign_keys(Tx& tx, domain::Id server_id, const wiregua
   return unknown;
 }
 
+void remove_strays(Tx& tx, domain::Id server_id, const wireguard::HostAnswer& answer) {
+  const std::set<std::string> keys = all_keys(answer);
+  if (!keys.empty()) tx.run("foreign_strays", server_id, column_of(keys));
+}
+
 domain::UncausedRemovals uncaused_by(Tx& tx, domain::Id server_id, const wireguard::HostAnswer& answer) {
   const std::set<std::string> keys = all_keys(answer);
   const auto row = tx.run("foreign_known", server_id, column_of(keys))[0];

@@ -1,5 +1,19 @@
 -- Keys that stand on hosts and are nobody's, and the guard on their removal. The server's row is locked.
 
+-- name: foreign_strays
+-- Of the keys that a reading has shown, those that are somebody's and have left this server, or never belonged to it
+-- (moved, rotated out, brought back by an old file): they have to go like any other. Those of its own peers are judged
+-- with them (store_proofs).
+INSERT INTO removals (server_id, public_key, peer_id)
+SELECT $1, k.public_key, p.id
+FROM (SELECT p.public_key, p.id AS peer_id FROM peers p WHERE p.public_key = ANY ($2::text[])
+      UNION SELECT u.public_key, u.peer_id FROM used_keys u WHERE u.public_key = ANY ($2::text[])) k
+JOIN peers p ON p.id = k.peer_id
+WHERE NOT coalesce(p.server_id = $1 AND k.public_key IN (p.public_key, p.staged_key), false)
+  AND NOT EXISTS (SELECT FROM node_links l
+                  WHERE l.server_id = $1 AND (l.public_key = k.public_key OR strpos(l.proven, k.public_key) > 0))
+ON CONFLICT DO NOTHING;
+
 -- name: foreign_unknown
 -- Of the keys that a reading has shown, those that are no peer's, no node's, were never anybody's and are not to be
 -- removed as somebody's.

@@ -38,7 +38,10 @@ std::optional<DeliveryRow> lock_delivery(Tx& tx, const std::string& worker_id, I
   delivery.has_links = read.flag();
   delivery.needs.walled = read.flag();
   delivery.needs.rules = read.flag();
-  if (const auto tenant = read.maybe_number()) delivery.import = PlannedImport{*tenant, read.text()};
+  const auto tenant = read.maybe_number();
+  const std::string cause = read.text();
+  if (tenant) delivery.import = PlannedImport{*tenant, cause};
+  delivery.own_way = read.flag();
   return delivery;
 }
 
@@ -110,6 +113,7 @@ struct Aside {
   std::string key;
   std::int64_t planned_generation = 0;
   std::string firewall;  // refused_text()
+  bool own_way = false;  // the key was to go, and carries the worker itself
 };
 
 struct DeliveryStore::Impl {
@@ -146,7 +150,8 @@ Result<std::vector<Id>> DeliveryStore::claim(const std::string& worker_id, const
 Result<int> DeliveryStore::retry_set_aside() {
   return impl_->db.transact([&](Tx& tx) -> Result<int> {
     const auto servers = tx.run("links_retry_names").size() + tx.run("delivery_retry_names").size() +
-                         tx.run("firewall_retry_refused", kRefusedAgainSeconds).size();
+                         tx.run("firewall_retry_refused", kRefusedAgainSeconds).size() +
+                         tx.run("delivery_retry_own_way", kRefusedAgainSeconds).size();
     return static_cast<int>(servers);
   });
 }
@@ -184,7 +189,7 @@ Result<std::optional<PlannedPush>> DeliveryStore::Impl::plan_locked(Tx& tx, cons
     push.mode = PushMode::reading;
     push.firewall.hash = wireguard::firewall_hash(wanted_firewall(tx, state, server, delivery->needs));
     push.firewall.refused_code = refused_code(delivery->firewall, push.firewall.hash);
-    push.complaint = push.firewall.refused_code;
+    push.complaint = delivery->complaint(push.firewall.refused_code);
     push.import = delivery->import;
     pick_reading(tx, state, sealer, links, push);
   } else {
@@ -377,6 +382,7 @@ Result<void> DeliveryStore::Impl::fail(const std::string& worker_id, Id server_i
     if (!aside.key.empty()) {
       park(tx, state, server_id, sealer, aside.key, why.code, aside.planned_generation);
       tx.run("links_park", server_id, aside.key, aside.planned_generation);
+      if (aside.own_way) tx.run("delivery_own_way", server_id, aside.key);
     }
     if (!aside.firewall.empty()) tx.run("firewall_refused", server_id, worker_id, aside.firewall);
     // A host may have put anything into its message.
@@ -390,9 +396,11 @@ Result<void> DeliveryStore::Impl::fail(const std::string& worker_id, Id server_i
 Result<void> DeliveryStore::fail(const std::string& worker_id, const PlannedPush& push, const Error& why,
                                  std::chrono::milliseconds retry_in, const Blamed& blamed) {
   const bool firewall = blamed.firewall && push.firewall.carried;
-  return impl_->fail(
-      worker_id, push.server.id, why, retry_in,
-      {blamed.key, push.planned_generation, firewall ? refused_text(why.code, push.firewall.hash) : std::string()});
+  const auto& gone = push.plan.removals;
+  const bool own_way = why.code == kOwnWayCut && std::find(gone.begin(), gone.end(), blamed.key) != gone.end();
+  return impl_->fail(worker_id, push.server.id, why, retry_in,
+                     {blamed.key, push.planned_generation,
+                      firewall ? refused_text(why.code, push.firewall.hash) : std::string(), own_way});
 }
 
 Result<void> DeliveryStore::fail(const std::string& worker_id, Id server_id, const Error& why,

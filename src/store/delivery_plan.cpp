@@ -106,7 +106,7 @@ class Picker {
     std::string text = wanted_firewall(tx_, state_, push_.server, delivery_.needs);
     push_.firewall.hash = wireguard::firewall_hash(text);
     push_.firewall.refused_code = refused_code(delivery_.firewall, push_.firewall.hash);
-    push_.complaint = push_.firewall.refused_code;
+    push_.complaint = delivery_.complaint(push_.firewall.refused_code);
     const bool due = is_due(delivery_.firewall, push_.firewall.hash);
     if (!due && delivery_.was_refused) tx_.run("firewall_forget_refused", push_.server.id);
     awaits_firewall_ = due && push_.firewall.refused_code.empty();

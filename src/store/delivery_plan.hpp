@@ -6,6 +6,8 @@
 
 namespace peerwright::store {
 
+inline constexpr const char* kOwnWayCut = "own_way_cut";
+
 // The delivery's row under lock.
 struct DeliveryRow {
   bool in_doubt = false;
@@ -16,7 +18,12 @@ struct DeliveryRow {
   bool was_refused = false;  // a refusal is noted, whether it stands or not
   bool has_links = false;
   std::optional<PlannedImport> import;
+  bool own_way = false;  // keys that carry the worker itself are not removed for now
   FirewallNeeds needs;
+  // What stands wrong whatever a push does, where the host refuses the firewall with `refused_code` ("": it does not).
+  [[nodiscard]] std::string complaint(const std::string& refused_code) const {
+    return refused_code.empty() && own_way ? kOwnWayCut : refused_code;
+  }
 };
 
 // Fills plan, settled and whatever belongs to it of a push of the locked and loaded server; sets aside what cannot be

@@ -280,7 +280,7 @@ WITH tried_again AS (UPDATE peers SET delivery_error = '' WHERE server_id = ANY 
 nodes_too AS (UPDATE node_links SET refused_generation = 0 WHERE server_id = ANY ($1::bigint[]) AND refused_generation > 0)
 UPDATE deliveries
 SET in_doubt = true, push_no = push_no + 1, next_attempt_at = now(), attempts = 0, firewall_known = false,
-  firewall_refused = ''
+  firewall_refused = '', own_way_keys = '{}', own_way_at = NULL
 WHERE server_id = ANY ($1::bigint[]);
 
 -- name: abandon_removals

@@ -81,8 +81,9 @@ WITH known AS (
     OR EXISTS (SELECT FROM used_keys u WHERE u.public_key = f.public_key)
     OR EXISTS (SELECT FROM node_links l WHERE l.server_id = $1 AND l.public_key = f.public_key))
   RETURNING f.public_key)
-SELECT f.public_key FROM foreign_peers f
+SELECT f.public_key FROM foreign_peers f JOIN deliveries d USING (server_id)
 WHERE f.server_id = $1 AND f.state = 'removing' AND f.public_key NOT IN (SELECT public_key FROM known)
+  AND f.public_key <> ALL (d.own_way_keys)
 ORDER BY f.public_key LIMIT $2;
 
 -- name: foreign_drop

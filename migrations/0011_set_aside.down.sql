@@ -1,0 +1,3 @@
+-- Without what is set aside by its key: it is tried again.
+DROP VIEW due_removals;
+ALTER TABLE deliveries DROP COLUMN own_way_keys, DROP COLUMN own_way_at;

@@ -1,8 +1,9 @@
--- What is set aside on a server, and by which key: so that one key that cannot go, or that the host never shows, holds up
--- nobody else.
+-- What is set aside on a server, and by which key, so that one key that cannot go, or that the host never shows, holds up
+-- nobody else; and which keys an operator's word on the guard speaks of.
 --
 -- Forward-safe while the old version still runs: new columns with defaults and a view. An old worker reads and writes none
--- of it; what it would push and fails with is set aside by the next new one.
+-- of it. What it fails with is set aside by the next new one; keys that it holds back have no digest until the next reading,
+-- and count as saved.
 
 ALTER TABLE deliveries
   ADD COLUMN own_way_keys text[] NOT NULL DEFAULT '{}', -- that carry the worker itself to the host: not removed for now
@@ -17,3 +18,12 @@ WHERE NOT d.own_way_keys && CASE WHEN p.server_id = m.server_id AND m.public_key
                               THEN ARRAY[p.public_key, p.staged_key] ELSE ARRAY[m.public_key] END
   AND NOT EXISTS (SELECT FROM wanted_peers w
                   WHERE w.id = m.peer_id AND w.server_id = m.server_id AND m.public_key IN (w.public_key, w.staged_key));
+
+-- Which keys the guard holds, and not only how many.
+ALTER TABLE servers ADD COLUMN guard_digest text NOT NULL DEFAULT '';
+ALTER TABLE server_runtime ADD COLUMN guard_digest text NOT NULL DEFAULT ''; -- as the last status said it
+-- Whether the saved file has the key: what the kernel alone does not show may come back then.
+ALTER TABLE foreign_peers ADD COLUMN in_file boolean NOT NULL DEFAULT true;
+
+-- Under a policy that removes nobody, who was there before us was listed and never asked about.
+UPDATE deliveries d SET strangers_known = false FROM servers v WHERE v.id = d.server_id AND v.drift_policy <> 'repair';

@@ -251,6 +251,7 @@ Json row_of(const store::ServerDetail& detail) {
   add_settings(detail.view, row);
   row["delivery"] = row_of(detail.view.delivery);
   row["guard_held"] = server.guard_held;
+  row["guard_digest"] = server.guard_digest;
   row["foreign"] = Json::array();
   for (const store::ForeignView& key : detail.foreign) {
     row["foreign"].push_back({{"public_key", key.public_key},

@@ -30,6 +30,8 @@ std::vector<ForeignKey> foreign_keys(Tx& tx, domain::Id server_id, const wiregua
   for (const auto* peers : {&answer.kernel, &answer.file}) {
     for (const auto& peer : *peers) shown.try_emplace(peer.public_key, joined(peer.allowed_ips));
   }
+  std::set<std::string> in_file;
+  for (const auto& peer : answer.file) in_file.insert(peer.public_key);
   std::vector<ForeignKey> unknown;
   if (shown.empty()) return unknown;
   Column keys, allowed_ips;
@@ -38,7 +40,7 @@ std::vector<ForeignKey> foreign_keys(Tx& tx, domain::Id server_id, const wiregua
     allowed_ips.add(std::string_view(prefixes));
   }
   for (const auto& row : tx.run("foreign_unknown", server_id, keys.text(), allowed_ips.text())) {
-    unknown.push_back({text_at(row, 0), text_at(row, 1)});
+    unknown.push_back({text_at(row, 0), text_at(row, 1), in_file.contains(text_at(row, 0))});
   }
   return unknown;
 }
@@ -62,7 +64,8 @@ domain::UncausedRemovals uncaused_by(Tx& tx, domain::Id server_id, const wiregua
 std::string store_foreign(Tx& tx, const domain::Server& server, const std::vector<ForeignKey>& keys,
                           domain::UncausedRemovals known, const domain::GuardLimits& limits) {
   const bool repairs = server.drift_policy == kRepair;
-  if (known.first) tx.run("foreign_listed", server.id);
+  // Who was there before us under another policy still has to be asked about when that becomes this one.
+  if (known.first && repairs) tx.run("foreign_listed", server.id);
   // Those of whom an operator has spoken need no other word.
   std::map<std::string, std::string> states;
   for (const auto& row : tx.run("foreign_states", server.id)) states[text_at(row, 0)] = text_at(row, 1);
@@ -73,12 +76,13 @@ std::string store_foreign(Tx& tx, const domain::Server& server, const std::vecto
   }
   const char* stop = repairs ? domain::guard_stop(known, limits) : nullptr;
   const std::string state = !repairs ? "seen" : stop != nullptr ? "held" : "removing";
-  Column names, allowed_ips;
+  Column names, allowed_ips, in_file;
   for (const ForeignKey& key : keys) {
     names.add(std::string_view(key.public_key));
     allowed_ips.add(std::string_view(key.allowed_ips));
+    in_file.add(key.in_file);
   }
-  tx.run("foreign_store", server.id, names.text(), allowed_ips.text(), state, repairs);
+  tx.run("foreign_store", server.id, names.text(), allowed_ips.text(), state, repairs, in_file.text());
   if (!tx.run("foreign_count", server.id, std::string(stop != nullptr ? stop : "")).empty()) {
     tx.run("foreign_look", server.id);
   }

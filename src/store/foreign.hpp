@@ -15,12 +15,13 @@ namespace peerwright::store {
 struct ForeignKey {
   std::string public_key;
   std::string allowed_ips;  // joined by commas
+  bool in_file = false;     // so it comes back with a reboot
 };
 // Of all that a reading has shown, in kernel or file, the keys that are nobody's.
 std::vector<ForeignKey> foreign_keys(Tx& tx, domain::Id server_id, const wireguard::HostAnswer& answer);
 
-// Of all that a reading has shown, in kernel or file, what is somebody's and does not belong on this server gets a removal
-// row: to be asked before the reading is stored, so that it is no proof that such a key is gone.
+// Of all that a reading has shown, in kernel or file, what is somebody's and does not belong on this server gets a
+// removal row: to be asked before the reading is stored, so that it is no proof that such a key is gone.
 void remove_strays(Tx& tx, domain::Id server_id, const wireguard::HostAnswer& answer);
 
 // What was believed before the reading, to be asked before it is stored.

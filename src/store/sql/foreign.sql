@@ -35,14 +35,14 @@ FROM (SELECT public_key FROM peers WHERE server_id = $1 AND public_key IS NOT NU
 
 -- name: foreign_store
 -- What was seen earlier keeps its state, where that still has a meaning under the policy ($5: to repair); what is new
--- gets $4. What is no longer shown is forgotten.
+-- gets $4. What is no longer shown is forgotten, but not an operator's word.
 WITH gone AS (
-  DELETE FROM foreign_peers WHERE server_id = $1 AND public_key <> ALL ($2::text[]))
-INSERT INTO foreign_peers AS f (server_id, public_key, allowed_ips, state)
-SELECT $1, r.public_key, coalesce(string_to_array(nullif(r.allowed_ips, ''), ','), '{}'), $4
-FROM unnest($2::text[], $3::text[]) AS r(public_key, allowed_ips)
+  DELETE FROM foreign_peers WHERE server_id = $1 AND public_key <> ALL ($2::text[]) AND state <> 'kept')
+INSERT INTO foreign_peers AS f (server_id, public_key, allowed_ips, state, in_file)
+SELECT $1, r.public_key, coalesce(string_to_array(nullif(r.allowed_ips, ''), ','), '{}'), $4, r.in_file
+FROM unnest($2::text[], $3::text[], $6::boolean[]) AS r(public_key, allowed_ips, in_file)
 ON CONFLICT (server_id, public_key) DO UPDATE
-SET allowed_ips = excluded.allowed_ips,
+SET allowed_ips = excluded.allowed_ips, in_file = excluded.in_file,
   state = CASE WHEN f.state = 'kept' THEN 'kept' WHEN NOT $5 OR f.state = 'seen' THEN excluded.state ELSE f.state END;
 
 -- name: foreign_listed
@@ -52,16 +52,22 @@ UPDATE deliveries SET strangers_known = true WHERE server_id = $1;
 SELECT public_key, state FROM foreign_peers WHERE server_id = $1;
 
 -- name: foreign_forget
--- What observation does not see any more was taken away by somebody.
-DELETE FROM foreign_peers WHERE server_id = $1 AND public_key <> ALL ($2::text[]) AND state <> 'removing';
+-- What observation does not see any more was taken away by somebody. It sees the kernel alone: what the saved file has
+-- may come back with a reboot.
+DELETE FROM foreign_peers
+WHERE server_id = $1 AND public_key <> ALL ($2::text[]) AND state NOT IN ('kept', 'removing') AND NOT in_file;
 
 -- name: foreign_count
--- The guard's stop stands as long as a key is held.
+-- The guard's stop stands as long as a key is held. The digest tells one set of keys from another.
 UPDATE servers s
-SET guard_held = h.held, guard_code = CASE WHEN h.held = 0 THEN '' WHEN $2 <> '' THEN $2 ELSE s.guard_code END,
-  version = s.version + CASE WHEN s.guard_held = h.held THEN 0 ELSE 1 END
-FROM (SELECT count(*)::integer AS held FROM foreign_peers WHERE server_id = $1 AND state = 'held') h
-WHERE s.id = $1 AND (s.guard_held <> h.held OR $2 <> '' AND s.guard_code <> $2)
+SET guard_held = h.held, guard_digest = h.digest,
+  guard_code = CASE WHEN h.held = 0 THEN '' WHEN $2 <> '' THEN $2 ELSE s.guard_code END,
+  version = s.version + CASE WHEN s.guard_digest = h.digest THEN 0 ELSE 1 END
+FROM (SELECT count(*)::integer AS held,
+        coalesce(left(encode(sha256(string_agg(public_key, ' ' ORDER BY public_key COLLATE "C")::bytea), 'hex'), 16), '')
+          AS digest
+      FROM foreign_peers WHERE server_id = $1 AND state = 'held') h
+WHERE s.id = $1 AND (s.guard_held <> h.held OR s.guard_digest <> h.digest OR $2 <> '' AND s.guard_code <> $2)
 RETURNING s.guard_held;
 
 -- name: foreign_approve
@@ -70,7 +76,7 @@ WITH said AS (SELECT * FROM unnest($1::bigint[], $2::boolean[]) AS r(server_id, 
 judged AS (
   UPDATE foreign_peers f SET state = CASE WHEN said.goes THEN 'removing' ELSE 'kept' END
   FROM said WHERE f.server_id = said.server_id AND f.state = 'held')
-UPDATE servers s SET guard_held = 0, guard_code = '' FROM said WHERE s.id = said.server_id;
+UPDATE servers s SET guard_held = 0, guard_digest = '', guard_code = '' FROM said WHERE s.id = said.server_id;
 
 -- name: foreign_removals
 -- Who has become somebody meanwhile is not removed, and forgotten here.

@@ -7,7 +7,8 @@
 
 ALTER TABLE deliveries
   ADD COLUMN own_way_keys text[] NOT NULL DEFAULT '{}', -- that carry the worker itself to the host: not removed for now
-  ADD COLUMN own_way_at timestamptz; -- when one was found last
+  ADD COLUMN own_way_at timestamptz, -- when one was found last
+  ADD COLUMN not_shown integer NOT NULL DEFAULT 0; -- pushes in a row about one key that the host did not show
 
 -- Rows of keys that are to go with the next push: not those that are wanted again, nor such as carry the worker. The two
 -- keys of a peer go together.

@@ -19,6 +19,7 @@ using wireguard::PushMode;
 
 constexpr std::chrono::milliseconds kAtOnce{0};
 constexpr std::size_t kMostErrorBytes = 500;
+constexpr int kShownTries = 3;  // a host that has not shown a key then never does
 
 // The delivery's row under lock, if the worker still has the lease. The server's row is locked before.
 std::optional<DeliveryRow> lock_delivery(Tx& tx, const std::string& worker_id, Id server_id) {
@@ -77,11 +78,12 @@ struct Done {
   std::string complaint;                  // what stands wrong all the same
   bool walled_out = false;                // the walled are to be off
   bool urgent = false;                    // beside what the peers' rows say
+  std::int64_t not_shown = 0;             // pushes in a row about one key that the host did not show
 };
 Result<bool> mark_done(Tx& tx, const std::string& worker_id, Id server_id, const Done& done) {
-  const auto rows =
-      tx.run("delivery_done", server_id, worker_id, done.planned_generation, done.file_hash, done.forget_failures,
-             std::int64_t{done.retry_in.count()}, done.more, done.complaint, done.walled_out, done.urgent);
+  const auto rows = tx.run("delivery_done", server_id, worker_id, done.planned_generation, done.file_hash,
+                           done.forget_failures, std::int64_t{done.retry_in.count()}, done.more, done.complaint,
+                           done.walled_out, done.urgent, done.not_shown);
   if (rows.empty()) return transient("push_overtaken", "another worker has taken the server over");
   return bool_at(rows[0], 0);
 }
@@ -149,7 +151,7 @@ Result<std::vector<Id>> DeliveryStore::claim(const std::string& worker_id, const
 
 Result<int> DeliveryStore::retry_set_aside() {
   return impl_->db.transact([&](Tx& tx) -> Result<int> {
-    const auto servers = tx.run("links_retry_names").size() + tx.run("delivery_retry_names").size() +
+    const auto servers = tx.run("links_retry_names").size() + tx.run("delivery_retry_peers").size() +
                          tx.run("firewall_retry_refused", kRefusedAgainSeconds).size() +
                          tx.run("delivery_retry_own_way", kRefusedAgainSeconds).size();
     return static_cast<int>(servers);
@@ -352,8 +354,15 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   const bool pushed = push.mode == PushMode::push;
   const bool key_waits = !state.server(server_id)->key_wanted.empty() && push.complaint != "interface_key_unreadable";
   const bool firewall_waits = !firewall_stands && push.firewall.refused_code.empty();
-  const bool told_keys = !push.plan.removals.empty() || !push.plan.peers.empty();
-  const bool disputed = pushed && ((told_keys && finished.as_told == 0) || (push.firewall.carried && firewall_waits) ||
+  const bool hidden = pushed && tells_keys(push) && finished.as_told == 0;
+  const std::string lone = hidden ? push.lone_key() : std::string();
+  const std::int64_t not_shown = lone.empty() ? 0 : int_at(mine[0], 6) + 1;
+  const bool never_shown = not_shown >= kShownTries;
+  if (never_shown) {
+    park(tx, state, server_id, sealer, lone, kNotShown, push.planned_generation);
+    tx.run("links_park", server_id, lone, push.planned_generation);
+  }
+  const bool disputed = pushed && ((hidden && !never_shown) || (push.firewall.carried && firewall_waits) ||
                                    (!push.plan.interface_key.empty() && key_waits));
   Done done{push.planned_generation,
             answer.file_hash,
@@ -362,7 +371,8 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
             key_waits || firewall_waits || is_pending(links) || (finished.imported && finished.imported->adopted > 0),
             push.complaint,
             shown.walled_out,
-            (push.urgent && firewall_waits) || !links.plan(false).removals.empty()};
+            (push.urgent && firewall_waits) || !links.plan(false).removals.empty(),
+            never_shown ? 0 : not_shown};
   auto more = mark_done(tx, worker_id, server_id, done);
   if (!more) return tl::unexpected(more.error());
   finished.still_due = *more;

@@ -176,6 +176,7 @@ class Picker {
     if (set_endpoint && is_name(peer.endpoint) && (!push_.plan.removals.empty() || push_.plan.firewall)) return;
     if (set_endpoint) configs.main.endpoint = peer.endpoint;
     push_.configured_endpoints[peer.public_key] = peer.endpoint;
+    if (peer.delivery_error == kNotShown) push_.tried_again.insert({peer.public_key, peer.staged_key});
     push_.plan.peers.push_back(std::move(configs.main));
     if (!configs.staged) return;
     push_.staged_of[peer.public_key] = peer.staged_key;
@@ -247,6 +248,12 @@ void pick_reading(Tx& tx, domain::State& state, const Sealer* sealer, const Link
 
 bool is_empty(const wireguard::PushPlan& plan) {
   return plan.removals.empty() && plan.peers.empty() && !plan.firewall && plan.interface_key.empty();
+}
+
+bool tells_keys(const PlannedPush& push) {
+  return !push.plan.removals.empty() || std::any_of(push.plan.peers.begin(), push.plan.peers.end(), [&](auto& peer) {
+    return !push.tried_again.contains(peer.public_key);
+  });
 }
 
 void PlannedPush::drop_unresolved(const std::string& key) {

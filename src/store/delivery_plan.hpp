@@ -7,6 +7,7 @@
 namespace peerwright::store {
 
 inline constexpr const char* kOwnWayCut = "own_way_cut";
+inline constexpr const char* kNotShown = "not_shown_by_host";
 
 // The delivery's row under lock.
 struct DeliveryRow {
@@ -39,6 +40,11 @@ Picked pick_push(Tx& tx, domain::State& state, const DeliveryRow& delivery, cons
 void pick_reading(Tx& tx, domain::State& state, const Sealer* sealer, const Links& links, PlannedPush& push);
 
 // Whether the plan tells the host anything at all.
+// Whether the push says something of keys that the host is not known never to show.
+bool told_keys(const PlannedPush& push);
+
 bool is_empty(const wireguard::PushPlan& plan);
+// Whether the push says anything of keys beyond those that are only tried again.
+bool tells_keys(const PlannedPush& push);
 
 }  // namespace peerwright::store

@@ -82,12 +82,21 @@ std::string store_foreign(Tx& tx, const domain::Server& server, const std::vecto
     allowed_ips.add(std::string_view(key.allowed_ips));
     in_file.add(key.in_file);
   }
+  forget_foreign(tx, server.id, names, true);
   tx.run("foreign_store", server.id, names.text(), allowed_ips.text(), state, repairs, in_file.text());
   if (!tx.run("foreign_count", server.id, std::string(stop != nullptr ? stop : "")).empty()) {
     tx.run("foreign_look", server.id);
   }
   return stop != nullptr ? stop : "";
 }
+
+bool forget_foreign(Tx& tx, domain::Id server_id, const Column& shown, bool complete) {
+  if (tx.run("foreign_forget", server_id, shown.text(), complete).empty()) return false;
+  give_way(tx, server_id);
+  return true;
+}
+
+void give_way(Tx& tx, domain::Id server_id) { tx.run("foreign_give_way", server_id); }
 
 std::vector<std::string> foreign_removals(Tx& tx, domain::Id server_id, int most) {
   std::vector<std::string> keys;
@@ -101,7 +110,9 @@ std::size_t drop_foreign(Tx& tx, domain::Id server_id, const wireguard::Proof& p
     if (proven && proven->empty()) gone.add(std::string_view(key));
   }
   if (gone.empty()) return 0;
-  return static_cast<std::size_t>(tx.run("foreign_drop", server_id, gone.text()).affected_rows());
+  const auto dropped = static_cast<std::size_t>(tx.run("foreign_drop", server_id, gone.text()).affected_rows());
+  if (dropped > 0) give_way(tx, server_id);
+  return dropped;
 }
 
 }  // namespace peerwright::store

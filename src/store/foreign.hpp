@@ -32,6 +32,13 @@ domain::UncausedRemovals uncaused_by(Tx& tx, domain::Id server_id, const wiregua
 std::string store_foreign(Tx& tx, const domain::Server& server, const std::vector<ForeignKey>& keys,
                           domain::UncausedRemovals known, const domain::GuardLimits& limits);
 
+// Forgets keys that nobody knows and that are not among `shown`, but for what an operator said of them. `complete`: a
+// reading has shown kernel and file. Whether there were any.
+bool forget_foreign(Tx& tx, domain::Id server_id, const Column& shown, bool complete);
+
+// A key that had no business there is gone: peers that were set aside for a prefix of its are pushed again.
+void give_way(Tx& tx, domain::Id server_id);
+
 // The keys that the next push is to take away, `most` of them.
 std::vector<std::string> foreign_removals(Tx& tx, domain::Id server_id, int most);
 

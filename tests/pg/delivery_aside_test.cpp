@@ -73,6 +73,52 @@ TEST_F(Aside, AnEndpointThatNamedNothingIsLookedUpAgain) {
   EXPECT_EQ(0, full.retry_set_aside().value());
 }
 
+TEST_F(Aside, APeerThatTheHostNeverShowsHoldsUpNobody) {
+  execute({provision("bad"), provision("n1"), provision("n2")});
+  hosts["srv"].hides = {key_of("bad")};
+  settle();
+  EXPECT_TRUE(applied("n1") && applied("n2"));
+  EXPECT_EQ("not_shown_by_host", error_of("bad"));
+  EXPECT_EQ("failed", said_of("bad")["delivery"]);
+  EXPECT_EQ("f", of_delivery("due"));
+  EXPECT_EQ("0", of_delivery("attempts"));
+  // It is tried with the others and by itself, and never waited for.
+  execute({provision("m")});
+  EXPECT_EQ(1, settle());
+  EXPECT_TRUE(applied("m"));
+  EXPECT_EQ(1, full.retry_set_aside().value());
+  EXPECT_EQ(1, settle());
+  EXPECT_EQ("0", of_delivery("attempts"));
+  hosts["srv"].hides.clear();
+  EXPECT_EQ(1, full.retry_set_aside().value());
+  settle();
+  EXPECT_TRUE(applied("bad"));
+  EXPECT_EQ("applied", said_of("bad")["delivery"]);
+  EXPECT_EQ(0, full.retry_set_aside().value());
+}
+
+TEST_F(Aside, ANodeThatTheHostNeverShowsHoldsUpNobody) {
+  const std::string bad = wireguard::generate_key_pair().public_key;
+  const std::string good = wireguard::generate_key_pair().public_key;
+  hosts["srv"].hides = {bad};
+  link("srv", "west", bad, "10.20.0.0/16");
+  settle();
+  EXPECT_EQ("f", of_delivery("due"));
+  link("srv", "east", good, "10.21.0.0/16");
+  settle();
+  EXPECT_TRUE(hosts["srv"].peers.contains(good));
+}
+
+TEST_F(Aside, OnePushThatIsNotShownIsTriedAgain) {
+  execute({provision("p")});
+  hosts["srv"].hides = {key_of("p")};
+  done(next());
+  hosts["srv"].hides.clear();
+  EXPECT_EQ("", error_of("p"));
+  settle();
+  EXPECT_TRUE(applied("p"));
+}
+
 TEST_F(Aside, AmongTheFailingTheNextAttemptCounts) {
   establish("dead");
   db.execute("UPDATE deliveries SET due = true, due_since = now(), attempts = 1");

@@ -287,6 +287,38 @@ TEST_F(Guard, WhatTheSavedFileHasIsNotForgotten) {
   EXPECT_EQ("0", held());
 }
 
+TEST_F(Guard, WhoWasSetAsideForAPrefixGoesOnOnceItIsFree) {
+  strangers_come(3);
+  look();
+  settle();
+  const auto fails = [&](const char* peer) {
+    execute({provision(peer)});
+    const auto push = next();
+    const Error taken{"prefix_taken_on_host", "a stranger has it", "", Retry::never};
+    ASSERT_TRUE(full.fail(me, push, taken, std::chrono::milliseconds(0), {push.lone_key(), false}));
+    settle();
+    ASSERT_EQ("failed", said_of(peer)["delivery"]);
+  };
+  fails("n");
+  execute({approve()});
+  settle();
+  EXPECT_EQ(0U, standing());
+  EXPECT_TRUE(applied("n"));
+  // Or somebody takes them away by hand, those too that were to stay.
+  for (const bool kept : {false, true}) {
+    strangers_come(3);
+    host().unsaved.insert(strangers.begin(), strangers.end());
+    look();
+    done(next());
+    const std::string peer = kept ? "n3" : "n2";
+    fails(peer.c_str());
+    if (kept) execute({approve({{"approved", false}})});
+    they_leave();
+    read_again();
+    EXPECT_TRUE(applied(peer)) << peer;
+  }
+}
+
 TEST_F(Guard, KeysThatAnEventPutOffAreNoMatterOfTheGuard) {
   for (const char* peer : {"r", "s", "t", "u"}) execute({provision(peer)});
   settle();

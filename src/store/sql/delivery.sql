@@ -72,19 +72,22 @@ UNION SELECT public_key FROM removals WHERE server_id = $1;
 
 -- name: delivery_pending_peers
 -- The columns of a peer, then what the host was proven to show. A hold that has not reached its peer yet is waited for. An
--- endpoint that named nothing is looked up again with every push, behind all others.
+-- endpoint that named nothing is looked up again with every push, behind all others; and so is tried whom the host never
+-- showed.
 SELECT @peer_columns@, p.proven
 FROM wanted_peers p
 WHERE p.server_id = $1 AND p.generation > p.applied_generation AND p.entitlement IN ('active', 'walled_garden')
-  AND p.walled = (p.entitlement = 'walled_garden') AND p.delivery_error IN ('', 'endpoint_unresolvable')
+  AND p.walled = (p.entitlement = 'walled_garden')
+  AND p.delivery_error IN ('', 'endpoint_unresolvable', 'not_shown_by_host')
 ORDER BY p.delivery_error, p.generation, p.id LIMIT $2;
 
--- name: delivery_retry_names
--- Peers were set aside because their endpoint names nothing: their servers are due again.
+-- name: delivery_retry_peers
+-- Peers were set aside because their endpoint names nothing, or the host never showed them: their servers are due again.
 UPDATE deliveries SET due = true, due_since = coalesce(due_since, now())
 WHERE server_id IN (
   SELECT d.server_id FROM deliveries d
-  WHERE NOT d.due AND d.server_id IN (SELECT server_id FROM peers WHERE delivery_error = 'endpoint_unresolvable')
+  WHERE NOT d.due AND d.server_id IN (
+    SELECT server_id FROM peers WHERE delivery_error IN ('endpoint_unresolvable', 'not_shown_by_host'))
   FOR NO KEY UPDATE SKIP LOCKED)
 RETURNING server_id;
 
@@ -110,7 +113,7 @@ UPDATE peers SET proven = NULL WHERE server_id = $1 AND public_key = ANY ($2::te
 
 -- name: delivery_is_mine
 SELECT d.firewall_hash, d.firewall_known, d.firewall_refused, d.firewall_state,
-  EXISTS (SELECT FROM node_links l WHERE l.server_id = $1), d.urgent_late_at IS NOT NULL
+  EXISTS (SELECT FROM node_links l WHERE l.server_id = $1), d.urgent_late_at IS NOT NULL, d.not_shown
 FROM deliveries d WHERE d.server_id = $1 AND d.push_no = $2 FOR NO KEY UPDATE OF d;
 
 -- name: delivery_peers_with_keys
@@ -204,9 +207,9 @@ WHERE id = $1 AND key_wanted <> '' RETURNING version, public_key, (extract(epoch
 -- $4: the saved file's hash, '' where nothing was read. $5: whether failures are forgotten; a reading that worked says
 -- nothing about the push that failed, unless it leaves nothing to push. $6: how long to wait, where the host does not take what it is told. $7: more is to
 -- be done than the peers' rows say. $8: what stands wrong all the same. $9: the walled are to be off. $10: something of that
--- more is urgent. What stays urgent is as old as the oldest of what is left: the others are proven.
+-- more is urgent. $11: for how many pushes in a row the host has not shown the one that they were about. What stays urgent is as old as the oldest of what is left: the others are proven.
 UPDATE deliveries d
-SET in_doubt = false, worker_id = NULL, takes_push_no = false,
+SET in_doubt = false, worker_id = NULL, takes_push_no = false, not_shown = $11,
   proven_at = CASE WHEN $4 <> '' THEN now() ELSE d.proven_at END,
   file_hash = CASE WHEN $4 <> '' THEN $4 ELSE d.file_hash END,
   attempts = CASE WHEN $6 > 0 THEN d.attempts + 1 WHEN $5 OR NOT w.more THEN 0 ELSE d.attempts END,

@@ -35,9 +35,7 @@ FROM (SELECT public_key FROM peers WHERE server_id = $1 AND public_key IS NOT NU
 
 -- name: foreign_store
 -- What was seen earlier keeps its state, where that still has a meaning under the policy ($5: to repair); what is new
--- gets $4. What is no longer shown is forgotten, but not an operator's word.
-WITH gone AS (
-  DELETE FROM foreign_peers WHERE server_id = $1 AND public_key <> ALL ($2::text[]) AND state <> 'kept')
+-- gets $4.
 INSERT INTO foreign_peers AS f (server_id, public_key, allowed_ips, state, in_file)
 SELECT $1, r.public_key, coalesce(string_to_array(nullif(r.allowed_ips, ''), ','), '{}'), $4, r.in_file
 FROM unnest($2::text[], $3::text[], $6::boolean[]) AS r(public_key, allowed_ips, in_file)
@@ -52,10 +50,26 @@ UPDATE deliveries SET strangers_known = true WHERE server_id = $1;
 SELECT public_key, state FROM foreign_peers WHERE server_id = $1;
 
 -- name: foreign_forget
--- What observation does not see any more was taken away by somebody. It sees the kernel alone: what the saved file has
--- may come back with a reboot.
-DELETE FROM foreign_peers
-WHERE server_id = $1 AND public_key <> ALL ($2::text[]) AND state NOT IN ('kept', 'removing') AND NOT in_file;
+-- What is not shown any more ($2: what is) was taken away by somebody: it is forgotten, but not an operator's word. $3: a
+-- reading has shown all; observation sees the kernel alone, and what the saved file has may come back with a reboot.
+WITH forgotten AS (
+  DELETE FROM foreign_peers
+  WHERE server_id = $1 AND public_key <> ALL ($2::text[]) AND state <> 'kept'
+    AND ($3 OR (state <> 'removing' AND NOT in_file))
+  RETURNING public_key),
+away AS (
+  UPDATE foreign_peers SET allowed_ips = '{}'
+  WHERE server_id = $1 AND public_key <> ALL ($2::text[]) AND state = 'kept' AND allowed_ips <> '{}'
+    AND ($3 OR NOT in_file)
+  RETURNING public_key)
+SELECT public_key FROM forgotten UNION ALL SELECT public_key FROM away;
+
+-- name: foreign_give_way
+-- A key that was in somebody's way is gone: who was set aside for a prefix of its goes on.
+WITH again AS (
+  UPDATE peers SET delivery_error = '' WHERE server_id = $1 AND delivery_error = 'prefix_taken_on_host' RETURNING id)
+UPDATE deliveries SET due = true, due_since = coalesce(due_since, now())
+WHERE server_id = $1 AND EXISTS (SELECT FROM again);
 
 -- name: foreign_count
 -- The guard's stop stands as long as a key is held. The digest tells one set of keys from another.

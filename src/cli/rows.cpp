@@ -54,7 +54,11 @@ std::string next_of(const store::PeerDetail& detail) {
   if (peer.delivery() == domain::Delivery::none) return "nothing: no server has to know it";
   if (peer.delivery() == domain::Delivery::applied) return "nothing: the host is proven to be as wanted";
   if (peer.delivery() == domain::Delivery::failed) {
-    return "nothing: " + detail.view.server + " refuses it (" + peer.delivery_error + ") until the peer is changed";
+    const std::string refuses = detail.view.server + " refuses it (" + peer.delivery_error + ')';
+    if (peer.delivery_error == "endpoint_unresolvable" || peer.delivery_error == "not_shown_by_host") {
+      return refuses + "; it is tried again every 30 seconds";
+    }
+    return "nothing: " + refuses + " until the peer is changed";
   }
   if (!detail.server) return "waits for its server";
   const store::DeliveryView& delivery = detail.server->delivery;
@@ -251,6 +255,7 @@ Json row_of(const store::ServerDetail& detail) {
   add_settings(detail.view, row);
   row["delivery"] = row_of(detail.view.delivery);
   row["guard_held"] = server.guard_held;
+  row["guard_digest"] = server.guard_digest;
   row["foreign"] = Json::array();
   for (const store::ForeignView& key : detail.foreign) {
     row["foreign"].push_back({{"public_key", key.public_key},

@@ -53,7 +53,9 @@ constexpr std::array kApproval{VerbOption{"--subscriber", "subscriber", Kind::te
                                VerbOption{"--customer", "customer", Kind::text, "CUSTOMER", "Or of this customer"}};
 
 constexpr std::array kGuardKeys{VerbOption{"--keys", "keys", Kind::number, "N",
-                                           "So many were seen to be held; refused when there are more by then"}};
+                                           "So many were seen to be held; refused when there are more by then"},
+                                VerbOption{"--digest", "digest", Kind::text, "DIGEST",
+                                           "These were seen (guard_digest); refused when others are held by then"}};
 
 constexpr Verb kVerbs[] = {
     {"tenant", "approve", "tenant.approve", Subject::tenant, kApproval, false,

@@ -87,9 +87,14 @@ Decision decide(const ServerApprove& event, const Word& /*word*/, const State& s
                     std::to_string(before->guard_held) + " keys are held by now, more than the approval speaks of",
                     "look at `peerwright server show` and approve anew");
   }
+  if (!event.digest.empty() && event.digest != before->guard_digest) {
+    return rejected("guard_changed", "other keys are held by now than those that the approval speaks of",
+                    "look at `peerwright server show` and approve anew");
+  }
   Decision decision;
   Server& server = decision.servers.emplace_back(*before);
   server.guard_held = 0;
+  server.guard_digest.clear();
   server.version += 1;
   decision.approved_servers.emplace(server.id, event.approved);
   decision.observe_servers.insert(server.id);  // so that its status is said without the stop

@@ -173,7 +173,8 @@ Result<domain::ServerReconcile> decode_server_reconcile(const Json& data) {
   return domain::ServerReconcile{text_in(data, "server")};
 }
 Result<domain::ServerApprove> decode_server_approve(const Json& data) {
-  return domain::ServerApprove{text_in(data, "server"), said_int(data, "keys"), flag_in(data, "approved", true)};
+  return domain::ServerApprove{text_in(data, "server"), said_int(data, "keys"), flag_in(data, "approved", true),
+                               text_in(data, "digest")};
 }
 Result<domain::ServerImport> decode_server_import(const Json& data) {
   return domain::ServerImport{text_in(data, "server"), text_in(data, "tenant")};

@@ -200,6 +200,10 @@ Outbound server_status(const domain::Server& server, const std::string& cause, c
   body.number("max_peers", server.max_peers);
   body.number("free", std::max<std::int64_t>(server.max_peers - server.peer_count, 0));
   write_observed(body, context);
+  if (server.guard_held > 0) {
+    body.number("guard_held", server.guard_held);
+    body.text_unless_empty("guard_digest", server.guard_digest);
+  }
   if (context.import) write_import(body, *context.import);
   write_retirement(body, server);
   body.object_text("metadata", server.metadata);

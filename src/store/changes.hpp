@@ -57,7 +57,7 @@ void lock_levels(Tx& tx, Levels& levels, domain::State& state);
 
 // Rows that begin with the columns of the fragment of that name (peer_columns, server_columns, ... in subjects.sql).
 inline constexpr int kPeerColumns = 46;
-inline constexpr int kServerColumns = 47;
+inline constexpr int kServerColumns = 48;
 domain::Tenant tenant_from(const pqxx::row& row);
 domain::Customer customer_from(const pqxx::row& row);
 domain::Subscriber subscriber_from(const pqxx::row& row);

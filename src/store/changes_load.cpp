@@ -139,6 +139,7 @@ domain::Server server_from(const pqxx::row& row) {
   server.updated_by = read.text();
   server.retired_proven_at = read.maybe_time();
   server.guard_held = read.small();
+  server.guard_digest = read.text();
   return server;
 }
 

@@ -21,7 +21,7 @@ using wireguard::PushMode;
 
 constexpr std::chrono::milliseconds kAtOnce{0};
 constexpr std::size_t kMostErrorBytes = 500;
-constexpr const char* kOwnWayCut = "own_way_cut";
+constexpr int kShownTries = 3;  // a host that has not shown a key then never does
 
 // The delivery's row under lock, if the worker still has the lease. The server's row is locked before.
 std::optional<DeliveryRow> lock_delivery(Tx& tx, const std::string& worker_id, Id server_id) {
@@ -45,6 +45,7 @@ std::optional<DeliveryRow> lock_delivery(Tx& tx, const std::string& worker_id, I
   std::string import_cause = read.text();
   if (tenant) delivery.import = PlannedImport{*tenant, std::move(import_cause)};
   delivery.error_code = read.text();
+  delivery.own_way = read.flag();
   return delivery;
 }
 
@@ -80,11 +81,12 @@ struct Done {
   std::string complaint;                  // what stands wrong all the same
   bool walled_out = false;                // the walled are to be off
   bool urgent = false;                    // beside what the peers' rows say
+  std::int64_t not_shown = 0;             // pushes in a row about one key that the host did not show
 };
 Result<bool> mark_done(Tx& tx, const std::string& worker_id, Id server_id, const Done& done) {
-  const auto rows =
-      tx.run("delivery_done", server_id, worker_id, done.planned_generation, done.file_hash, done.forget_failures,
-             std::int64_t{done.retry_in.count()}, done.more, done.complaint, done.walled_out, done.urgent);
+  const auto rows = tx.run("delivery_done", server_id, worker_id, done.planned_generation, done.file_hash,
+                           done.forget_failures, std::int64_t{done.retry_in.count()}, done.more, done.complaint,
+                           done.walled_out, done.urgent, done.not_shown);
   if (rows.empty()) return transient("push_overtaken", "another worker has taken the server over");
   return bool_at(rows[0], 0);
 }
@@ -102,6 +104,7 @@ struct Aside {
   std::string key;
   std::int64_t planned_generation = 0;
   std::string firewall;  // refused_text()
+  bool own_way = false;  // the key was to go, and carries the worker itself
 };
 
 struct DeliveryStore::Impl {
@@ -137,8 +140,9 @@ Result<std::vector<Id>> DeliveryStore::claim(const std::string& worker_id, const
 
 Result<int> DeliveryStore::retry_set_aside() {
   return impl_->db.transact([&](Tx& tx) -> Result<int> {
-    const auto servers = tx.run("links_retry_names").size() + tx.run("delivery_retry_names").size() +
-                         tx.run("firewall_retry_refused", kRefusedAgainSeconds).size();
+    const auto servers = tx.run("links_retry_names").size() + tx.run("delivery_retry_peers").size() +
+                         tx.run("firewall_retry_refused", kRefusedAgainSeconds).size() +
+                         tx.run("delivery_retry_own_way", kRefusedAgainSeconds).size();
     return static_cast<int>(servers);
   });
 }
@@ -179,7 +183,7 @@ Result<std::optional<PlannedPush>> DeliveryStore::Impl::plan_locked(Tx& tx, cons
     push.mode = PushMode::reading;
     push.firewall.hash = wireguard::firewall_hash(wanted_firewall(tx, state, server, delivery->needs));
     push.firewall.refused_code = refused_code(delivery->firewall, push.firewall.hash);
-    push.complaint = push.firewall.refused_code;
+    push.complaint = delivery->complaint(push.firewall.refused_code);
     push.import = delivery->import;
     pick_reading(tx, state, sealer, links, push);
   } else {
@@ -339,6 +343,8 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   const auto uncaused = shown.complete ? uncaused_by(tx, server_id, answer) : domain::UncausedRemovals();
   const std::size_t nodes_as_told = links.store(tx, shown, pushed_endpoints(push), push.unresolved);
   if (shown.complete) {
+    // An import leaves alone what is somebody's, and says so; then observation judges it.
+    if (!push.import) remove_strays(tx, server_id, answer);
     // A reading shows all that stands there: what it does not show is gone.
     for (const auto& row : tx.run("delivery_keys_not_absent", server_id)) shown.keys.try_emplace(text_at(row, 0), "");
   }
@@ -361,8 +367,15 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   const bool key_waits = !retired && !state.server(server_id)->key_wanted.empty() &&
                          push.complaint != "interface_key_unreadable" && !answer.keeps_interface_key;
   const bool firewall_waits = !firewall_stands && push.firewall.refused_code.empty();
-  const bool told_keys = !push.plan.removals.empty() || !push.plan.peers.empty();
-  const bool disputed = pushed && ((told_keys && finished.as_told == 0) || (push.firewall.carried && firewall_waits) ||
+  const bool hidden = pushed && tells_keys(push) && finished.as_told == 0;
+  const std::string lone = hidden ? push.lone_key() : std::string();
+  const std::int64_t not_shown = lone.empty() ? 0 : int_at(mine[0], 7) + 1;
+  const bool never_shown = not_shown >= kShownTries;
+  if (never_shown) {
+    park(tx, state, server_id, sealer, lone, kNotShown, push.planned_generation);
+    tx.run("links_park", server_id, lone, push.planned_generation);
+  }
+  const bool disputed = pushed && ((hidden && !never_shown) || (push.firewall.carried && firewall_waits) ||
                                    (!push.plan.interface_key.empty() && key_waits));
   Done done{push.planned_generation,
             answer.file_hash,
@@ -372,7 +385,8 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
                 (!retired && domain::is_leaving(*state.server(server_id))),
             push.complaint.empty() && answer.keeps_interface_key ? kOwnWayCut : push.complaint,
             shown.walled_out,
-            (push.urgent && firewall_waits) || !links.plan(false).removals.empty()};
+            (push.urgent && firewall_waits) || !links.plan(false).removals.empty(),
+            never_shown ? 0 : not_shown};
   auto more = mark_done(tx, worker_id, server_id, done);
   if (!more) return tl::unexpected(more.error());
   finished.still_due = *more;
@@ -392,6 +406,7 @@ Result<void> DeliveryStore::Impl::fail(const std::string& worker_id, Id server_i
     if (!aside.key.empty()) {
       park(tx, state, server_id, sealer, aside.key, why.code, aside.planned_generation);
       tx.run("links_park", server_id, aside.key, aside.planned_generation);
+      if (aside.own_way) tx.run("delivery_own_way", server_id, aside.key);
     }
     if (!aside.firewall.empty()) tx.run("firewall_refused", server_id, worker_id, aside.firewall);
     // A host may have put anything into its message.
@@ -405,9 +420,11 @@ Result<void> DeliveryStore::Impl::fail(const std::string& worker_id, Id server_i
 Result<void> DeliveryStore::fail(const std::string& worker_id, const PlannedPush& push, const Error& why,
                                  std::chrono::milliseconds retry_in, const Blamed& blamed) {
   const bool firewall = blamed.firewall && push.firewall.carried;
-  return impl_->fail(
-      worker_id, push.server.id, why, retry_in,
-      {blamed.key, push.planned_generation, firewall ? refused_text(why.code, push.firewall.hash) : std::string()});
+  const auto& gone = push.plan.removals;
+  const bool own_way = why.code == kOwnWayCut && std::find(gone.begin(), gone.end(), blamed.key) != gone.end();
+  return impl_->fail(worker_id, push.server.id, why, retry_in,
+                     {blamed.key, push.planned_generation,
+                      firewall ? refused_text(why.code, push.firewall.hash) : std::string(), own_way});
 }
 
 Result<void> DeliveryStore::fail(const std::string& worker_id, Id server_id, const Error& why,

@@ -106,7 +106,7 @@ class Picker {
     std::string text = wanted_firewall(tx_, state_, push_.server, delivery_.needs);
     push_.firewall.hash = wireguard::firewall_hash(text);
     push_.firewall.refused_code = refused_code(delivery_.firewall, push_.firewall.hash);
-    push_.complaint = push_.firewall.refused_code;
+    push_.complaint = delivery_.complaint(push_.firewall.refused_code);
     const bool due = is_due(delivery_.firewall, push_.firewall.hash);
     if (!due && delivery_.was_refused) tx_.run("firewall_forget_refused", push_.server.id);
     awaits_firewall_ = due && push_.firewall.refused_code.empty();
@@ -176,6 +176,7 @@ class Picker {
     if (set_endpoint && is_name(peer.endpoint) && (!push_.plan.removals.empty() || push_.plan.firewall)) return;
     if (set_endpoint) configs.main.endpoint = peer.endpoint;
     push_.configured_endpoints[peer.public_key] = peer.endpoint;
+    if (peer.delivery_error == kNotShown) push_.tried_again.insert({peer.public_key, peer.staged_key});
     push_.plan.peers.push_back(std::move(configs.main));
     if (!configs.staged) return;
     push_.staged_of[peer.public_key] = peer.staged_key;
@@ -248,6 +249,12 @@ void pick_reading(Tx& tx, domain::State& state, const Sealer* sealer, const Link
 
 bool is_empty(const wireguard::PushPlan& plan) {
   return plan.removals.empty() && plan.peers.empty() && !plan.firewall && plan.interface_key.empty();
+}
+
+bool tells_keys(const PlannedPush& push) {
+  return !push.plan.removals.empty() || std::any_of(push.plan.peers.begin(), push.plan.peers.end(), [&](auto& peer) {
+    return !push.tried_again.contains(peer.public_key);
+  });
 }
 
 void PlannedPush::drop_unresolved(const std::string& key) {

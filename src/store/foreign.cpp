@@ -33,6 +33,8 @@ std::vector<ForeignKey> foreign_keys(Tx& tx, domain::Id server_id, const wiregua
   for (const auto* peers : {&answer.kernel, &answer.file}) {
     for (const auto& peer : *peers) shown.try_emplace(peer.public_key, joined(peer.allowed_ips));
   }
+  std::set<std::string> in_file;
+  for (const auto& peer : answer.file) in_file.insert(peer.public_key);
   std::vector<ForeignKey> unknown;
   if (shown.empty()) return unknown;
   Column keys, allowed_ips;
@@ -41,9 +43,14 @@ std::vector<ForeignKey> foreign_keys(Tx& tx, domain::Id server_id, const wiregua
     allowed_ips.add(std::string_view(prefixes));
   }
   for (const auto& row : tx.run("foreign_unknown", server_id, keys.text(), allowed_ips.text())) {
-    unknown.push_back({text_at(row, 0), text_at(row, 1)});
+    unknown.push_back({text_at(row, 0), text_at(row, 1), in_file.contains(text_at(row, 0))});
   }
   return unknown;
+}
+
+void remove_strays(Tx& tx, domain::Id server_id, const wireguard::HostAnswer& answer) {
+  const std::set<std::string> keys = all_keys(answer);
+  if (!keys.empty()) tx.run("foreign_strays", server_id, column_of(keys));
 }
 
 domain::UncausedRemovals uncaused_by(Tx& tx, domain::Id server_id, const wireguard::HostAnswer& answer) {
@@ -60,7 +67,8 @@ domain::UncausedRemovals uncaused_by(Tx& tx, domain::Id server_id, const wiregua
 std::string store_foreign(Tx& tx, const domain::Server& server, const std::vector<ForeignKey>& keys,
                           domain::UncausedRemovals known, const domain::GuardLimits& limits) {
   const bool repairs = server.drift_policy == kRepair;
-  if (known.first) tx.run("foreign_listed", server.id);
+  // Who was there before us under another policy still has to be asked about when that becomes this one.
+  if (known.first && repairs) tx.run("foreign_listed", server.id);
   // Those of whom an operator has spoken need no other word.
   std::map<std::string, std::string> states;
   for (const auto& row : tx.run("foreign_states", server.id)) states[text_at(row, 0)] = text_at(row, 1);
@@ -73,12 +81,14 @@ std::string store_foreign(Tx& tx, const domain::Server& server, const std::vecto
   const char* stop = repairs ? domain::guard_stop(known, limits) : nullptr;
   if (leaves && !repairs && known.keys > 0) stop = kHeldOfRetired;
   const std::string state = stop != nullptr ? "held" : repairs ? "removing" : "seen";
-  Column names, allowed_ips;
+  Column names, allowed_ips, in_file;
   for (const ForeignKey& key : keys) {
     names.add(std::string_view(key.public_key));
     allowed_ips.add(std::string_view(key.allowed_ips));
+    in_file.add(key.in_file);
   }
-  tx.run("foreign_store", server.id, names.text(), allowed_ips.text(), state, repairs || leaves);
+  forget_foreign(tx, server.id, names, true);
+  tx.run("foreign_store", server.id, names.text(), allowed_ips.text(), state, repairs || leaves, in_file.text());
   if (!tx.run("foreign_count", server.id, std::string(stop != nullptr ? stop : "")).empty()) {
     tx.run("foreign_look", server.id);
   }
@@ -104,6 +114,14 @@ void record_judged(Tx& tx, const std::map<domain::Id, bool>& approved, Messages&
   }
 }
 
+bool forget_foreign(Tx& tx, domain::Id server_id, const Column& shown, bool complete) {
+  if (tx.run("foreign_forget", server_id, shown.text(), complete).empty()) return false;
+  give_way(tx, server_id);
+  return true;
+}
+
+void give_way(Tx& tx, domain::Id server_id) { tx.run("foreign_give_way", server_id); }
+
 std::vector<std::string> foreign_removals(Tx& tx, domain::Id server_id, int most) {
   std::vector<std::string> keys;
   for (const auto& row : tx.run("foreign_removals", server_id, most)) keys.push_back(text_at(row, 0));
@@ -116,7 +134,9 @@ std::size_t drop_foreign(Tx& tx, domain::Id server_id, const wireguard::Proof& p
     if (proven && proven->empty()) gone.add(std::string_view(key));
   }
   if (gone.empty()) return 0;
-  return static_cast<std::size_t>(tx.run("foreign_drop", server_id, gone.text()).affected_rows());
+  const auto dropped = static_cast<std::size_t>(tx.run("foreign_drop", server_id, gone.text()).affected_rows());
+  if (dropped > 0) give_way(tx, server_id);
+  return dropped;
 }
 
 }  // namespace peerwright::store

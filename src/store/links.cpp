@@ -54,6 +54,9 @@ Links Links::load(Tx& tx, Id server_id) {
     if (!row[read.column()].is_null()) link.proven = text_at(row, read.column());
     links.links_.push_back(std::move(link));
   }
+  if (!links.links_.empty()) {
+    for (const auto& row : tx.run("links_own_way", server_id)) links.own_way_keys_.insert(text_at(row, 0));
+  }
   return links;
 }
 
@@ -105,7 +108,7 @@ Links::Plan Links::plan(bool again) const {
   std::set<std::string> removals;
   for (const Link& link : links_) {
     for (const std::string& key : keys_on_host(link)) {
-      if (!groups.contains(key)) removals.insert(key);
+      if (!groups.contains(key) && !own_way_keys_.contains(key)) removals.insert(key);
     }
     // Never known by a key, or absent already.
     if (!link.wanted && keys_on_host(link).empty()) plan.settled[link.public_key] = "";

@@ -66,6 +66,7 @@ class Links {
 
   domain::Id server_id_ = 0;
   std::vector<Link> links_;
+  std::set<std::string> own_way_keys_;
 };
 
 }  // namespace peerwright::store

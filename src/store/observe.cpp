@@ -43,6 +43,7 @@ ServerRow server_row_from(const pqxx::row& fields, const domain::Network* networ
   row.health.guard_code = read.text();
   row.guard_code = read.text();
   row.ifindex = read.small();
+  row.health.guard_digest = read.text();
   return row;
 }
 
@@ -98,6 +99,7 @@ class Round {
     health.file_safe = is_safe_mode(seen.file_mode);
     health.drift = row_.health.drift;
     health.guard_code = row_.guard_code;
+    health.guard_digest = server().guard_digest;
     looked.guard_held = server().guard_held;
     if (stood_still(planned)) {
       look_for_stale_links(seen);
@@ -172,7 +174,7 @@ class Round {
             seen.listening, seen.forwarding4, seen.forwarding6, printable(seen.unit_active, kMostWordBytes),
             printable(seen.unit_enabled, kMostWordBytes), printable(seen.file_owner, kMostWordBytes),
             printable(seen.file_mode, kMostWordBytes), seen.file_hash, seen.firewall_state, text_of(health.drift),
-            looked.rx_bytes, looked.tx_bytes, seen.ifindex, health.guard_code);
+            looked.rx_bytes, looked.tx_bytes, seen.ifindex, health.guard_code, health.guard_digest);
   }
 
   // Again where something has changed that a person should know.

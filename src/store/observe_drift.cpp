@@ -1,6 +1,7 @@
 #include "observe_drift.hpp"
 
 #include "adopt.hpp"
+#include "foreign.hpp"
 
 namespace peerwright::store {
 namespace {
@@ -58,9 +59,7 @@ void Drift::compare_others(Tx& tx) {
   for (const auto& [key, state] : shown_) shown.add(std::string_view(key));
   const std::int64_t missing = int_at(tx.run("observe_missing_links", server_.id, shown.text())[0], 0);
   if (missing > 0) counts_["missing"] += missing;
-  if (tx.run("foreign_forget", server_.id, shown.text()).affected_rows() > 0) {
-    tx.run("foreign_count", server_.id, std::string());
-  }
+  if (forget_foreign(tx, server_.id, shown, false)) tx.run("foreign_count", server_.id, std::string());
   if (others_.empty()) return;
   Column others;
   for (const std::string& key : others_) others.add(std::string_view(key));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "columns.hpp"
+#include "foreign.hpp"
 #include "records.hpp"
 #include "sealed.hpp"
 
@@ -149,6 +150,7 @@ void drop_proven_strays(Tx& tx, Id server_id, const wireguard::Proof& proof, Row
     peers.push_back(peer_id);
   }
   if (peers.empty()) return;
+  give_way(tx, server_id);
   normalise(peers);
   tx.run("delivery_judge_again", array_of(peers));
 }

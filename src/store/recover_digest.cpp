@@ -42,6 +42,7 @@ constexpr auto kLeftOut = std::to_array<LeftOut>({
     {"servers", "generation", "counts the database's own plans"},
     {"servers", "guard_held", "read from the host"},
     {"servers", "guard_code", "read from the host"},
+    {"servers", "guard_digest", "read from the host"},
     {"foreign_peers", "", "read from the host, and forgotten with it, also what an operator keeps"},
     {"peers", "version", "counts what was said"},
     {"peers", "generation", "counts the database's own plans"},

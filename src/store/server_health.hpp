@@ -22,7 +22,8 @@ struct Health {
   bool forwarding = true;
   bool file_safe = true;
   DriftCounts drift;
-  std::string guard_code;  // why removals wait for an operator's word; empty: none does
+  std::string guard_code;    // why removals wait for an operator's word; empty: none does
+  std::string guard_digest;  // whose
   bool operator==(const Health&) const = default;
 
   [[nodiscard]] bool reachable() const { return error_code.rfind("ssh_", 0) != 0; }

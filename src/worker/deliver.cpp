@@ -214,7 +214,11 @@ class Deliverer {
   }
   // The key that is to blame, as far as it is known.
   static std::string blamed_key(const store::PlannedPush& push, const Error& why) {
-    if (why.code == "own_way_cut") return why.message.substr(why.message.rfind(' ') + 1);
+    if (why.code == "own_way_cut") {
+      std::string key = why.message.substr(why.message.rfind(' ') + 1);
+      const auto& gone = push.plan.removals;
+      if (std::find(gone.begin(), gone.end(), key) != gone.end()) return key;
+    }
     return is_content(why) ? push.lone_key() : std::string();
   }
   static bool is_firewall(const store::PlannedPush& push, const Error& why) {

@@ -49,13 +49,15 @@ TEST_F(Guard, AFewStrangersGoByThemselves) {
 
 TEST_F(Guard, ManyWaitForAnOperatorWhileEventsGoOn) {
   const auto added = add_by_hand(3);
-  stopped();
+  const json status = stopped();
+  EXPECT_EQ(3, status["guard_held"]);
   expect(of_peer("suspend", "P1"));
   EXPECT_TRUE(goes_off("P1"));
   provision("P4");
   EXPECT_EQ(3U, standing(added));
   EXPECT_EQ("3", installation.db().value("SELECT guard_held FROM servers"));
-  expect(of_server("approve", {{"keys", 3}}));
+  expect(of_server("approve", {{"digest", "0123456789abcdef"}}), "rejected", "guard_changed");
+  expect(of_server("approve", {{"keys", 3}, {"digest", status["guard_digest"]}}));
   EXPECT_TRUE(eventually([&] { return standing(added) == 0; })) << installation.log_of("w1");
   wait_said(installation, "server.status", [](const json& server) {
     return server.value("alert", "").empty() && server.contains("drift") && server["drift"].empty() &&

@@ -77,6 +77,20 @@ TEST_F(Retire, IsFollowedToItsProof) {
   EXPECT_FALSE(row["retired_proven_at"].is_null());
 }
 
+TEST_F(Retire, IsNotProvenByAFileThatBringsAnOldKeyBack) {
+  provision("P1");
+  const std::string old_key = keys("P1").public_key;
+  expect(of_peer("rotate_key", "P1", {{"public_key", make_client_keys().public_key}, {"stage_seconds", 0}}));
+  settle();
+  ASSERT_FALSE(host.file_peers().contains(old_key));
+  host.sh("printf '[Peer]\\nPublicKey = " + old_key + "\\nAllowedIPs = 10.200.0.99/32\\n' >>/etc/wireguard/wg0.conf");
+  ASSERT_TRUE(host.file_peers().contains(old_key));
+  accept({of_peer("revoke", "P1"), of_server("retire")});
+  ended("proven");
+  EXPECT_TRUE(host.kernel_peers().empty());
+  EXPECT_TRUE(host.file_peers().empty());
+}
+
 TEST_F(Retire, OfAHostThatIsGoneIsAnOperatorsWord) {
   provision("P1");
   host.lab("kill");

@@ -73,6 +73,52 @@ TEST_F(Aside, AnEndpointThatNamedNothingIsLookedUpAgain) {
   EXPECT_EQ(0, full.retry_set_aside().value());
 }
 
+TEST_F(Aside, APeerThatTheHostNeverShowsHoldsUpNobody) {
+  execute({provision("bad"), provision("n1"), provision("n2")});
+  hosts["srv"].hides = {key_of("bad")};
+  settle();
+  EXPECT_TRUE(applied("n1") && applied("n2"));
+  EXPECT_EQ("not_shown_by_host", error_of("bad"));
+  EXPECT_EQ("failed", said_of("bad")["delivery"]);
+  EXPECT_EQ("f", of_delivery("due"));
+  EXPECT_EQ("0", of_delivery("attempts"));
+  // It is tried with the others and by itself, and never waited for.
+  execute({provision("m")});
+  EXPECT_EQ(1, settle());
+  EXPECT_TRUE(applied("m"));
+  EXPECT_EQ(1, full.retry_set_aside().value());
+  EXPECT_EQ(1, settle());
+  EXPECT_EQ("0", of_delivery("attempts"));
+  hosts["srv"].hides.clear();
+  EXPECT_EQ(1, full.retry_set_aside().value());
+  settle();
+  EXPECT_TRUE(applied("bad"));
+  EXPECT_EQ("applied", said_of("bad")["delivery"]);
+  EXPECT_EQ(0, full.retry_set_aside().value());
+}
+
+TEST_F(Aside, ANodeThatTheHostNeverShowsHoldsUpNobody) {
+  const std::string bad = wireguard::generate_key_pair().public_key;
+  const std::string good = wireguard::generate_key_pair().public_key;
+  hosts["srv"].hides = {bad};
+  link("srv", "west", bad, "10.20.0.0/16");
+  settle();
+  EXPECT_EQ("f", of_delivery("due"));
+  link("srv", "east", good, "10.21.0.0/16");
+  settle();
+  EXPECT_TRUE(hosts["srv"].peers.contains(good));
+}
+
+TEST_F(Aside, OnePushThatIsNotShownIsTriedAgain) {
+  execute({provision("p")});
+  hosts["srv"].hides = {key_of("p")};
+  done(next());
+  hosts["srv"].hides.clear();
+  EXPECT_EQ("", error_of("p"));
+  settle();
+  EXPECT_TRUE(applied("p"));
+}
+
 TEST_F(Aside, AmongTheFailingTheNextAttemptCounts) {
   establish("dead");
   db.execute("UPDATE deliveries SET due = true, due_since = now(), attempts = 1");
@@ -162,6 +208,59 @@ TEST_F(Strays, AnAddressWaitsForTheLastKeyThatHadIt) {
   settle();
   EXPECT_EQ(1, db.number("SELECT count(*) FROM network_free"));
   EXPECT_TRUE(removal_keys().empty());
+}
+
+// A key that is gone and comes back: somebody restores an old file, or an old snapshot of the host.
+class Back : public Strays {
+ protected:
+  Back() {
+    shown = hosts["a"].peers.at(key_of("p"));
+    hold_back("0");
+    settle();
+    EXPECT_TRUE(hosts["a"].peers.empty());
+    EXPECT_TRUE(removal_keys().empty());
+  }
+  static TestEvent reconcile() { return event("server.reconcile", {{"server", "a"}}, "server/a"); }
+  std::string of_a(const std::string& column) {
+    return db.value("SELECT " + column + " FROM servers JOIN deliveries ON server_id = id WHERE name = 'a'");
+  }
+  FullHost::Shown shown;
+};
+
+TEST_F(Back, AReadingSendsAKeyThatStandsInTheFileAloneAway) {
+  execute({reconcile()});
+  const auto reading = next();
+  ASSERT_EQ(wireguard::PushMode::reading, reading.mode);
+  auto answer = hosts["a"].run(reading).value();
+  answer.file.push_back(shown.peer);
+  ASSERT_TRUE(full.finish(me, reading, answer, wireguard::prove_reading(reading.wanted, answer)));
+  EXPECT_EQ(std::set<std::string>{key_of("p")}, removal_keys());
+  EXPECT_EQ("t", of_a("urgent_since IS NOT NULL"));
+  EXPECT_EQ(std::vector<std::string>{key_of("p")}, next().plan.removals);
+  EXPECT_TRUE(hosts["b"].peers.contains(key_of("p")));
+}
+
+TEST_F(Back, AReadingSendsAKeyThatItsPeerHasLeftAway) {
+  const std::string older = wireguard::generate_key_pair().public_key;
+  db.execute("INSERT INTO used_keys (public_key, peer_id) SELECT '" + older + "', id FROM peers");
+  hosts["a"].peers[key_of("p")] = shown;
+  hosts["b"].peers[older].peer.public_key = older;
+  execute({reconcile(), event("server.reconcile", {{"server", "b"}}, "server/b")});
+  settle();
+  EXPECT_TRUE(hosts["a"].peers.empty());
+  EXPECT_EQ(1U, hosts["b"].peers.size());
+  EXPECT_TRUE(hosts["b"].peers.contains(key_of("p")));
+  EXPECT_TRUE(removal_keys().empty());
+}
+
+TEST_F(Back, ARetirementIsProvenOnceItIsGoneAgain) {
+  hosts["a"].peers[key_of("p")] = shown;
+  execute({peer_event("suspend", "acme", "p"), event("server.retire", {{"server", "a"}}, "server/a")});
+  done(next());
+  EXPECT_EQ("f", of_a("retired_proven_at IS NOT NULL"));
+  settle();
+  EXPECT_TRUE(hosts["a"].peers.empty());
+  EXPECT_EQ("t", of_a("retired_proven_at IS NOT NULL"));
 }
 
 }  // namespace

@@ -59,6 +59,7 @@ Result<wireguard::HostAnswer> FullHost::run(const store::PlannedPush& push) {
     shown.preshared_key = peer.preshared_key.reveal();
     if (!peer.endpoint.empty()) shown.endpoint = peer.endpoint;
   }
+  for (const std::string& hidden : hides) peers.erase(hidden);
   wireguard::HostAnswer answer;
   answer.interface_key = key;
   answer.keeps_interface_key = keeps_key && !plan.interface_key.empty();

@@ -22,6 +22,7 @@ class FullHost {
 
   std::map<std::string, Shown> peers;
   std::set<std::string> unsaved;  // keys that the file has not, until the next push
+  std::set<std::string> hides;    // takes these keys, and has them not
   std::int64_t push_number = 0;
   std::string key;               // public, of the interface
   std::string firewall;          // the text that is loaded and saved

@@ -18,6 +18,14 @@ class Guard : public ObserveTest {
   void strangers_come(int count) {
     for (int i = 0; i < count; ++i) stranger();
   }
+  void they_leave() {
+    for (const auto& key : strangers) host().peers.erase(key);
+    strangers.clear();
+  }
+  void read_again() {
+    execute({reconcile()});
+    settle();
+  }
   [[nodiscard]] std::size_t standing() {
     std::size_t count = 0;
     for (const auto& key : strangers) count += host().peers.count(key);
@@ -97,6 +105,32 @@ TEST_F(Guard, AnApprovalSpeaksOfNoMoreThanWasSeen) {
   EXPECT_EQ(4U, standing());
 }
 
+TEST_F(Guard, AnApprovalSpeaksOfNoOthersThanWereSeen) {
+  strangers_come(3);
+  look();
+  settle();
+  const std::string digest = of_server("guard_digest");
+  said("server.status");
+  look();
+  EXPECT_EQ(digest, said("server.status").back()["guard_digest"]);
+  they_leave();
+  strangers_come(3);
+  look();
+  settle();
+  EXPECT_EQ("3", held());
+  look();
+  const auto statuses = said("server.status");
+  ASSERT_FALSE(statuses.empty());
+  EXPECT_NE(digest, statuses.back()["guard_digest"]) << "others wait now";
+  execute({approve({{"keys", 3}, {"digest", digest}})});
+  EXPECT_EQ("guard_changed", db.value("SELECT code FROM audit ORDER BY id DESC LIMIT 1"));
+  settle();
+  EXPECT_EQ(3U, standing());
+  execute({approve({{"digest", of_server("guard_digest")}})});
+  settle();
+  EXPECT_EQ(0U, standing());
+}
+
 TEST_F(Guard, WhatIsToStayIsNotAskedAboutAgain) {
   strangers_come(3);
   look();
@@ -113,6 +147,44 @@ TEST_F(Guard, WhatIsToStayIsNotAskedAboutAgain) {
   EXPECT_EQ("0", held());
   execute({approve()});
   EXPECT_EQ("nothing_awaits_approval", db.value("SELECT code FROM audit ORDER BY id DESC LIMIT 1"));
+}
+
+TEST_F(Guard, WhatIsToStayStaysAfterItWasAwayForAWhile) {
+  for (const char* peer : {"r", "s", "t", "u", "v"}) execute({provision(peer)});
+  settle();
+  strangers_come(3);
+  look();
+  settle();
+  execute({approve({{"approved", false}})});
+  const auto before = host().peers;
+  const auto kept = strangers;
+  they_leave();
+  look();
+  read_again();
+  host().peers = before;
+  strangers = kept;
+  look();
+  settle();
+  EXPECT_EQ(3U, standing());
+  read_again();
+  EXPECT_EQ(3U, standing());
+  // A word on one place is none on another.
+  register_server("srv", json::object(), {{"interface", "wg7"}});
+  settle();
+  EXPECT_EQ("3", held());
+}
+
+TEST_F(Guard, WhoWasThereBeforeUsIsAskedAboutAlsoUnderALaterPolicy) {
+  const std::string key = wireguard::generate_key_pair().public_key;
+  hosts["fresh"].peers[key].peer.public_key = key;
+  register_server("fresh", json::object(), {{"drift_policy", "report"}});
+  for (const char* peer : {"f1", "f2", "f3"}) execute({provision(peer, {}, "fresh")});
+  settle();
+  execute({event("server.update", {{"server", "fresh"}, {"drift_policy", "repair"}}, "server/fresh"),
+           event("server.reconcile", {{"server", "fresh"}}, "server/fresh")});
+  settle();
+  EXPECT_TRUE(hosts["fresh"].peers.contains(key));
+  EXPECT_EQ("guard_first_reading", db.value("SELECT guard_code FROM servers WHERE name = 'fresh'"));
 }
 
 TEST_F(Guard, WhoWasThereBeforeUsIsLeftAlone) {
@@ -187,13 +259,64 @@ TEST_F(Guard, WhoBecomesSomebodyIsNotRemoved) {
 
 TEST_F(Guard, WhatWasTakenAwayByHandIsForgotten) {
   strangers_come(3);
+  host().unsaved.insert(strangers.begin(), strangers.end());
   look();
-  settle();
+  done(next());  // a push would save them
   ASSERT_EQ("3", held());
-  for (const auto& key : strangers) host().peers.erase(key);
+  they_leave();
   look();
   EXPECT_EQ("0", held());
   EXPECT_EQ("", of_server("guard_code"));
+}
+
+TEST_F(Guard, WhatTheSavedFileHasIsNotForgotten) {
+  strangers_come(3);
+  look();
+  settle();
+  const auto before = host().peers;
+  for (const auto& key : strangers) host().peers.erase(key);
+  look();
+  EXPECT_EQ("3", held()) << "the next reboot brings them back";
+  host().peers = before;
+  look();
+  settle();
+  EXPECT_EQ(3U, standing());
+  // And they are forgotten once a reading shows that the file has them no more.
+  they_leave();
+  read_again();
+  EXPECT_EQ("0", held());
+}
+
+TEST_F(Guard, WhoWasSetAsideForAPrefixGoesOnOnceItIsFree) {
+  strangers_come(3);
+  look();
+  settle();
+  const auto fails = [&](const char* peer) {
+    execute({provision(peer)});
+    const auto push = next();
+    const Error taken{"prefix_taken_on_host", "a stranger has it", "", Retry::never};
+    ASSERT_TRUE(full.fail(me, push, taken, std::chrono::milliseconds(0), {push.lone_key(), false}));
+    settle();
+    ASSERT_EQ("failed", said_of(peer)["delivery"]);
+  };
+  fails("n");
+  execute({approve()});
+  settle();
+  EXPECT_EQ(0U, standing());
+  EXPECT_TRUE(applied("n"));
+  // Or somebody takes them away by hand, those too that were to stay.
+  for (const bool kept : {false, true}) {
+    strangers_come(3);
+    host().unsaved.insert(strangers.begin(), strangers.end());
+    look();
+    done(next());
+    const std::string peer = kept ? "n3" : "n2";
+    fails(peer.c_str());
+    if (kept) execute({approve({{"approved", false}})});
+    they_leave();
+    read_again();
+    EXPECT_TRUE(applied(peer)) << peer;
+  }
 }
 
 TEST_F(Guard, KeysThatAnEventPutOffAreNoMatterOfTheGuard) {

@@ -35,9 +35,10 @@ TEST(GuardStop, DoesNotBelieveAReadingThatKnowsNobody) {
 
 struct Approval : ::testing::Test {
   Approval() { world.add_server("srv"); }
-  void hold(int keys) {
+  void hold(int keys, const std::string& digest = "3f0c1a9be27d4458") {
     Server server = world.server("srv");
     server.guard_held = keys;
+    server.guard_digest = digest;
     world.state.load(server);
   }
   ServerWorld world;
@@ -51,6 +52,7 @@ TEST_F(Approval, LetsThemGoOrStay) {
     EXPECT_EQ((std::map<Id, bool>{{world.id("srv"), approved}}), decision.approved_servers);
     EXPECT_EQ(approved ? 1U : 0U, decision.due_servers.size());
     EXPECT_EQ(0, world.server("srv").guard_held);
+    EXPECT_EQ("", world.server("srv").guard_digest);
   }
 }
 
@@ -60,6 +62,12 @@ TEST_F(Approval, SpeaksOfNoMoreThanWasSeen) {
   expect_refused(world.say(ServerApprove{"srv", 3, true}), "guard_changed");
   EXPECT_EQ(Outcome::accepted, world.say(ServerApprove{"srv", std::nullopt, true}).outcome);
   expect_refused(world.say(ServerApprove{"none", std::nullopt, true}), "unknown_server");
+}
+
+TEST_F(Approval, SpeaksOfNoOthersThanWereSeen) {
+  hold(3);
+  expect_refused(world.say(ServerApprove{"srv", 3, true, "0000000000000000"}), "guard_changed");
+  EXPECT_EQ(Outcome::accepted, world.say(ServerApprove{"srv", 3, true, "3f0c1a9be27d4458"}).outcome);
 }
 
 TEST(OwnWay, IsNotCutByTheFirewall) {

@@ -84,7 +84,9 @@ Outbound sample_audit() {
 
 std::vector<std::pair<std::string, Outbound>> outbound() {
   const domain::Server at = server();
-  const domain::Server full = full_server();
+  domain::Server full = full_server();
+  full.guard_held = 3;
+  full.guard_digest = "3f0c1a9be27d4458";
   const domain::Network in = network();
   const domain::Tenant of = tenant();
   const domain::Peer active = said_peer();

@@ -149,6 +149,7 @@ struct ServerApprove {
   std::string server;
   std::optional<int> keys;  // how many were seen to be held: more of them are not approved of
   bool approved = true;
+  std::string digest{};  // of the very keys that were seen (Server::guard_digest); empty: whichever they are
 };
 Refs refs_of(const ServerApprove& event);
 Decision decide(const ServerApprove& event, const Word& word, const State& state);

@@ -135,6 +135,7 @@ struct Server {
   std::string post_down;
   std::string retired_word;  // an operator's word that the host is gone
   int guard_held = 0;        // keys that no event made go, and that an operator has to approve of; see domain/guard.hpp
+  std::string guard_digest;  // of these very keys; empty: none
   std::string created_by;    // sources
   std::string updated_by;
   std::optional<Time> retired_proven_at{};  // when it was read that none of its keys is left on the host

@@ -62,6 +62,7 @@ struct PlannedPush {
   std::map<std::string, std::string> staged_of;             // key -> the second key of the same peer in the plan
   std::set<std::string> link_keys;                          // keys in the plan that are other nodes'
   std::set<std::string> unresolved;                         // keys whose endpoint names nothing
+  std::set<std::string> tried_again;                        // keys that the host did not show so far, and may never
   domain::GuardLimits guard;                                // on what a reading finds unasked for
   std::string complaint;  // a standing error's code, whatever this push does; empty: none
 
@@ -127,8 +128,9 @@ class DeliveryStore {
 
   // Stores what a push or a reading proved, says it, and releases the server. Of the mode retire: its end. `WHERE
   // push_no = mine`: after somebody else's push nothing is stored, error `push_overtaken` (later). A host that shows
-  // nothing of what it was told is tried again after `retry_in`. No peer is called applied while the firewall that was
-  // planned is not proven; removals are, for what has no key there is off whatever the firewall says.
+  // nothing of what it was told is tried again after `retry_in`; a lone peer or node that it has not shown after some
+  // tries is set aside. No peer is called applied while the firewall that was planned is not proven; removals are, for
+  // what has no key there is off whatever the firewall says.
   Result<Finished> finish(const std::string& worker_id, const PlannedPush& push, const wireguard::HostAnswer& answer,
                           const wireguard::Proof& proof,
                           std::chrono::milliseconds retry_in = std::chrono::milliseconds(0));
@@ -144,8 +146,9 @@ class DeliveryStore {
   Result<void> fail(const std::string& worker_id, domain::Id server_id, const Error& why,
                     std::chrono::milliseconds retry_in);
 
-  // Servers become due on which the endpoint of a node or peer is to be resolved again, or a firewall that was refused
-  // some minutes ago is to be tried again. How many.
+  // Servers become due on which the endpoint of a node or peer is to be resolved again, a peer that the host did not
+  // show is to be tried again, or, after some minutes, a firewall that was refused or the removal of a key that carries
+  // the worker. How many.
   Result<int> retry_set_aside();
 
  private:

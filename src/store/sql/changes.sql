@@ -83,7 +83,10 @@ elsewhere AS (
   WHERE d.server_id = r.id AND d.strangers_known
     AND ((o.ssh_host, o.ssh_port, o.exec_prefix, o.interface, o.config_path)
            IS DISTINCT FROM (r.ssh_host, r.ssh_port, r.exec_prefix, r.interface, r.config_path)
-         OR (o.state = 'retired' AND r.state <> 'retired')))
+         OR (o.state = 'retired' AND r.state <> 'retired'))
+  RETURNING d.server_id),
+kept_there AS (
+  DELETE FROM foreign_peers f USING elsewhere e WHERE f.server_id = e.server_id AND f.state = 'kept')
 UPDATE servers v
 SET network_id = r.network_id, ssh_host = r.ssh_host, ssh_port = r.ssh_port, ssh_user = r.ssh_user,
   ssh_host_key = r.ssh_host_key, ssh_way = r.ssh_way, ssh_jump_host = r.ssh_jump_host, ssh_jump_port = r.ssh_jump_port,
@@ -280,7 +283,7 @@ WITH tried_again AS (UPDATE peers SET delivery_error = '' WHERE server_id = ANY 
 nodes_too AS (UPDATE node_links SET refused_generation = 0 WHERE server_id = ANY ($1::bigint[]) AND refused_generation > 0)
 UPDATE deliveries
 SET in_doubt = true, push_no = push_no + 1, next_attempt_at = now(), attempts = 0, firewall_known = false,
-  firewall_refused = ''
+  firewall_refused = '', own_way_keys = '{}', own_way_at = NULL
 WHERE server_id = ANY ($1::bigint[]);
 
 -- name: abandon_removals

@@ -47,7 +47,7 @@ SELECT d.in_doubt OR d.import_tenant_id IS NOT NULL, d.urgent_since IS NOT NULL,
   EXISTS (SELECT FROM peers p WHERE p.server_id = $1 AND p.entitlement = 'walled_garden'),
   EXISTS (SELECT FROM (SELECT DISTINCT tenant_id FROM access_rules WHERE active) r
           WHERE EXISTS (SELECT FROM peers p WHERE p.tenant_id = r.tenant_id AND p.server_id = $1)),
-  d.import_tenant_id, d.import_cause, d.error_code
+  d.import_tenant_id, d.import_cause, d.error_code, d.own_way_keys <> '{}'
 FROM deliveries d WHERE d.server_id = $1 AND d.worker_id = $2::uuid FOR NO KEY UPDATE OF d;
 
 -- name: delivery_release
@@ -58,12 +58,10 @@ UPDATE deliveries SET worker_id = NULL WHERE server_id = $1 AND worker_id = $2::
 -- rotated out) is proven by the answer of a push alone.
 SELECT d.public_key, here.present, CASE WHEN here.present THEN p.proven END,
   CASE WHEN here.present THEN CASE WHEN d.public_key = p.staged_key THEN p.public_key ELSE p.staged_key END END
-FROM removals d JOIN peers p ON p.id = d.peer_id
+FROM due_removals d JOIN peers p ON p.id = d.peer_id
 CROSS JOIN LATERAL (
   SELECT coalesce(p.server_id = d.server_id AND d.public_key IN (p.public_key, p.staged_key), false) AS present) here
-WHERE d.server_id = $1 AND p.delivery_error <> 'own_way_cut'
-  AND NOT EXISTS (SELECT FROM wanted_peers w
-                  WHERE w.id = d.peer_id AND w.server_id = d.server_id AND d.public_key IN (w.public_key, w.staged_key))
+WHERE d.server_id = $1
 ORDER BY d.created_at, d.public_key LIMIT $2;
 
 -- name: delivery_keys_not_absent
@@ -74,19 +72,22 @@ UNION SELECT public_key FROM removals WHERE server_id = $1;
 
 -- name: delivery_pending_peers
 -- The columns of a peer, then what the host was proven to show. A hold that has not reached its peer yet is waited for. An
--- endpoint that named nothing is looked up again with every push, behind all others.
+-- endpoint that named nothing is looked up again with every push, behind all others; and so is tried whom the host never
+-- showed.
 SELECT @peer_columns@, p.proven
 FROM wanted_peers p
 WHERE p.server_id = $1 AND p.generation > p.applied_generation AND p.entitlement IN ('active', 'walled_garden')
-  AND p.walled = (p.entitlement = 'walled_garden') AND p.delivery_error IN ('', 'endpoint_unresolvable')
+  AND p.walled = (p.entitlement = 'walled_garden')
+  AND p.delivery_error IN ('', 'endpoint_unresolvable', 'not_shown_by_host')
 ORDER BY p.delivery_error, p.generation, p.id LIMIT $2;
 
--- name: delivery_retry_names
--- Peers were set aside because their endpoint names nothing: their servers are due again.
+-- name: delivery_retry_peers
+-- Peers were set aside because their endpoint names nothing, or the host never showed them: their servers are due again.
 UPDATE deliveries SET due = true, due_since = coalesce(due_since, now())
 WHERE server_id IN (
   SELECT d.server_id FROM deliveries d
-  WHERE NOT d.due AND d.server_id IN (SELECT server_id FROM peers WHERE delivery_error = 'endpoint_unresolvable')
+  WHERE NOT d.due AND d.server_id IN (
+    SELECT server_id FROM peers WHERE delivery_error IN ('endpoint_unresolvable', 'not_shown_by_host'))
   FOR NO KEY UPDATE SKIP LOCKED)
 RETURNING server_id;
 
@@ -113,7 +114,7 @@ UPDATE peers SET proven = NULL WHERE server_id = $1 AND public_key = ANY ($2::te
 -- name: delivery_is_mine
 SELECT d.firewall_hash, d.firewall_known, d.firewall_refused, d.firewall_state,
   EXISTS (SELECT FROM node_links l WHERE l.server_id = $1), d.urgent_late_at IS NOT NULL,
-  EXISTS (SELECT FROM server_runtime o WHERE o.server_id = $1 AND o.error_code LIKE 'ssh%')
+  EXISTS (SELECT FROM server_runtime o WHERE o.server_id = $1 AND o.error_code LIKE 'ssh%'), d.not_shown
 FROM deliveries d WHERE d.server_id = $1 AND d.push_no = $2 FOR NO KEY UPDATE OF d;
 
 -- name: delivery_peers_with_keys
@@ -213,9 +214,9 @@ WHERE id = $1 AND key_wanted <> '' RETURNING version, public_key, (extract(epoch
 -- $4: the saved file's hash, '' where nothing was read. $5: whether failures are forgotten; a reading that worked says
 -- nothing about the push that failed, unless it leaves nothing to push. $6: how long to wait, where the host does not take what it is told. $7: more is to
 -- be done than the peers' rows say. $8: what stands wrong all the same. $9: the walled are to be off. $10: something of that
--- more is urgent. What stays urgent is as old as the oldest of what is left: the others are proven.
+-- more is urgent. $11: for how many pushes in a row the host has not shown the one that they were about. What stays urgent is as old as the oldest of what is left: the others are proven.
 UPDATE deliveries d
-SET in_doubt = false, worker_id = NULL, takes_push_no = false,
+SET in_doubt = false, worker_id = NULL, takes_push_no = false, not_shown = $11,
   proven_at = CASE WHEN $4 <> '' THEN now() ELSE d.proven_at END,
   file_hash = CASE WHEN $4 <> '' THEN $4 ELSE d.file_hash END,
   attempts = CASE WHEN $6 > 0 THEN d.attempts + 1 WHEN $5 OR NOT w.more THEN 0 ELSE d.attempts END,
@@ -231,17 +232,16 @@ FROM (SELECT r.removals, r.walled, (SELECT min(created_at) FROM removals WHERE s
         OR EXISTS (SELECT FROM wanted_peers
                    WHERE server_id = $1 AND generation > applied_generation AND entitlement IN ('active', 'walled_garden')
                      AND walled = (entitlement = 'walled_garden') AND delivery_error = '')
-        OR EXISTS (SELECT FROM foreign_peers WHERE server_id = $1 AND state = 'removing')
+        OR EXISTS (SELECT FROM foreign_peers f JOIN deliveries o USING (server_id)
+                   WHERE server_id = $1 AND f.state = 'removing' AND f.public_key <> ALL (o.own_way_keys))
         OR EXISTS (SELECT FROM deliveries
                    WHERE server_id = $1 AND (due_generation > $3 OR import_tenant_id IS NOT NULL)) AS more
-      FROM (SELECT EXISTS (
-              SELECT FROM removals m JOIN peers p ON p.id = m.peer_id
-              WHERE m.server_id = $1 AND p.delivery_error <> 'own_way_cut' AND NOT EXISTS (
-                SELECT FROM wanted_peers w WHERE w.id = m.peer_id AND w.server_id = m.server_id
-                  AND m.public_key IN (w.public_key, w.staged_key)))
+      FROM (SELECT EXISTS (SELECT FROM due_removals WHERE server_id = $1)
               OR $9 AND EXISTS (
-                SELECT FROM wanted_peers WHERE server_id = $1 AND entitlement = 'walled_garden' AND walled
-                  AND public_key IS NOT NULL AND proven IS DISTINCT FROM '' AND delivery_error <> 'own_way_cut') AS removals,
+                SELECT FROM wanted_peers p JOIN deliveries o USING (server_id)
+                WHERE server_id = $1 AND p.entitlement = 'walled_garden' AND p.walled AND p.public_key IS NOT NULL
+                  AND p.proven IS DISTINCT FROM '' AND p.delivery_error <> 'own_way_cut'
+                  AND NOT o.own_way_keys && ARRAY[p.public_key, p.staged_key]) AS removals,
               EXISTS (
               SELECT FROM wanted_peers WHERE server_id = $1 AND entitlement = 'walled_garden' AND walled
                 AND generation > applied_generation AND applied_generation > 0 AND delivery_error = '') AS walled) r) w
@@ -295,6 +295,19 @@ RETURNING id;
 UPDATE peers
 SET delivery_error = $2, version = version + 1, applied_generation = least(applied_generation, generation - 1)
 WHERE id = ANY ($1::bigint[]) RETURNING id;
+
+-- name: delivery_own_way
+-- The worker itself comes to the host through the peer with this key: it is not removed for now.
+UPDATE deliveries
+SET own_way_keys = CASE WHEN $2 = ANY (own_way_keys) THEN own_way_keys ELSE own_way_keys || $2::text END, own_way_at = now()
+WHERE server_id = $1;
+
+-- name: delivery_retry_own_way
+-- After $1 seconds: the worker may come another way by now.
+UPDATE deliveries SET own_way_keys = '{}', own_way_at = NULL, due = true, due_since = coalesce(due_since, now())
+WHERE server_id IN (
+  SELECT server_id FROM deliveries WHERE own_way_at <= now() - $1 * interval '1 second' FOR NO KEY UPDATE SKIP LOCKED)
+RETURNING server_id;
 
 -- name: delivery_failed
 -- $6: the push number that the host has seen, 0 where it does not say. It is taken over after `recover` alone.

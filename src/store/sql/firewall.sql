@@ -50,11 +50,13 @@ RETURNING server_id;
 UPDATE deliveries SET firewall_refused = '' WHERE server_id = $1;
 
 -- name: firewall_walled_out
--- The walled peers of a server that refuses the gardens: their keys, whether these are proven gone, and whether it was said
--- that they are set aside for it.
-SELECT p.id, p.public_key, p.staged_key, coalesce(p.proven = '', false),
+-- The walled peers of a server that refuses the gardens: their keys, whether these are proven gone (or carry the worker
+-- itself), and whether it was said that they are set aside for it.
+SELECT p.id, p.public_key, p.staged_key,
+  coalesce(p.proven = '', false) OR d.own_way_keys && ARRAY[p.public_key, p.staged_key],
   p.delivery_error = $2 AND p.applied_generation < p.generation
-FROM wanted_peers p WHERE p.server_id = $1 AND p.entitlement = 'walled_garden' AND p.walled AND p.public_key IS NOT NULL
+FROM wanted_peers p JOIN deliveries d USING (server_id)
+WHERE p.server_id = $1 AND p.entitlement = 'walled_garden' AND p.walled AND p.public_key IS NOT NULL
   AND p.delivery_error <> 'own_way_cut'
 ORDER BY p.id;
 

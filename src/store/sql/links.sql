@@ -5,6 +5,10 @@ SELECT id, public_key, array_to_string(allowed_ips, ','), endpoint, resolved, re
   generation, applied_generation, refused_generation, proven
 FROM node_links WHERE server_id = $1 ORDER BY generation, id;
 
+-- name: links_own_way
+-- Keys that carry the worker itself, and are not removed for now.
+SELECT unnest(own_way_keys) FROM deliveries WHERE server_id = $1;
+
 -- name: links_mark_pushed
 -- Unknown until it was read back; which keys may stand there is not forgotten.
 UPDATE node_links l SET proven = r.proven FROM unnest($1::bigint[], $2::text[]) AS r(id, proven) WHERE l.id = r.id;

@@ -41,7 +41,7 @@ SELECT (extract(epoch FROM o.observed_at) * 1000000)::bigint, (extract(epoch FRO
   coalesce(o.forwarding6, true), o.file_mode, coalesce(o.uptime_seconds * 1000, 0)::bigint, o.drift,
   coalesce(d.push_no, 0), coalesce(NOT d.due AND NOT d.in_doubt AND d.worker_id IS NULL, false),
   coalesce(d.file_hash, ''), coalesce(d.firewall_hash, ''), coalesce(d.firewall_state, ''),
-  coalesce(d.firewall_known AND d.firewall_refused = '', false), o.guard_code, v.guard_code, o.ifindex
+  coalesce(d.firewall_known AND d.firewall_refused = '', false), o.guard_code, v.guard_code, o.ifindex, o.guard_digest
 FROM server_runtime o JOIN servers v ON v.id = o.server_id LEFT JOIN deliveries d ON d.server_id = o.server_id
 WHERE o.server_id = $1 AND o.worker_id = $2::uuid FOR NO KEY UPDATE OF o;
 
@@ -147,7 +147,7 @@ SET worker_id = NULL, observe_at = clock_now() + $2 * interval '1 millisecond', 
   uptime_seconds = nullif($5::bigint, 0) / 1000.0,
   listening = $6, forwarding4 = $7, forwarding6 = $8, unit_active = $9, unit_enabled = $10, file_owner = $11,
   file_mode = $12, file_hash = $13, firewall_state = $14, drift = $15, rx_bytes = least(rx_bytes + $16, 4611686018427387903),
-  tx_bytes = least(tx_bytes + $17, 4611686018427387903), ifindex = $18, guard_code = $19
+  tx_bytes = least(tx_bytes + $17, 4611686018427387903), ifindex = $18, guard_code = $19, guard_digest = $20
 WHERE server_id = $1;
 
 -- name: observe_failed

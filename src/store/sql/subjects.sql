@@ -28,7 +28,7 @@ v.public_key, v.endpoint, v.mtu, array_to_string(v.dns, ','), v.keepalive_second
 v.version, v.word, v.owner_tenant_id, v.state, v.maintenance, v.region, v.location, v.description, v.listen_port,
 v.default_action, v.tunnel_only_ports, v.masquerade, v.drift_policy, v.metadata, v.private_key_sealed, v.key_wanted,
 (extract(epoch FROM v.key_since) * 1000000)::bigint, v.post_up, v.post_down, v.retired_word, v.created_by, v.updated_by,
-(extract(epoch FROM v.retired_proven_at) * 1000000)::bigint, v.guard_held
+(extract(epoch FROM v.retired_proven_at) * 1000000)::bigint, v.guard_held, v.guard_digest
 
 -- name: peer_columns
 -- Of `p`: peer_from(), kPeerColumns.

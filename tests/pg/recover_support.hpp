@@ -13,10 +13,11 @@
 // A database and another that is made out of its audit.
 namespace peerwright::test {
 
+inline constexpr int kMost = 1'000'000;  // entries at a time: all
+
 // What the audit topic would hold behind `after`; `worker` does the publishing.
 inline std::vector<store::PublishedAudit> audit_entries(const TestDatabase& db, const std::string& worker,
                                                         std::int64_t after = 0) {
-  constexpr int kMost = 1'000'000;
   store::PublishStore publish(db.database());
   EXPECT_TRUE(publish.hold_lease(worker, std::chrono::minutes(10)).value_or(false));
   while (publish.link_audit(worker, kMost).value_or(0) > 0) {

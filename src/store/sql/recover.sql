@@ -12,7 +12,7 @@ SELECT published_no FROM audit_head;
 UPDATE installation SET halted_code = $1, halted_message = $2, halted_at = now() WHERE halted_code = '';
 
 -- name: halt_wait
--- Whoever wrote has read this table (0013): they end first, and whoever comes later sees the stop.
+-- Whoever wrote has read this table (0011): they end first, and whoever comes later sees the stop.
 LOCK TABLE installation IN ACCESS EXCLUSIVE MODE;
 
 -- name: halt_replace

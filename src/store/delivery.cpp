@@ -372,7 +372,7 @@ Result<Finished> DeliveryStore::Impl::finish_locked(Tx& tx, const std::string& w
   const std::int64_t not_shown = lone.empty() ? 0 : int_at(mine[0], 7) + 1;
   const bool never_shown = not_shown >= kShownTries;
   if (never_shown) {
-    park(tx, state, server_id, sealer, lone, kNotShown, push.planned_generation);
+    park(tx, state, server_id, sealer, lone, "not_shown_by_host", push.planned_generation);
     tx.run("links_park", server_id, lone, push.planned_generation);
   }
   const bool disputed = pushed && ((hidden && !never_shown) || (push.firewall.carried && firewall_waits) ||

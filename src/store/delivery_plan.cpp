@@ -176,7 +176,7 @@ class Picker {
     if (set_endpoint && is_name(peer.endpoint) && (!push_.plan.removals.empty() || push_.plan.firewall)) return;
     if (set_endpoint) configs.main.endpoint = peer.endpoint;
     push_.configured_endpoints[peer.public_key] = peer.endpoint;
-    if (peer.delivery_error == kNotShown) push_.tried_again.insert({peer.public_key, peer.staged_key});
+    if (peer.delivery_error == "not_shown_by_host") push_.tried_again.insert({peer.public_key, peer.staged_key});
     push_.plan.peers.push_back(std::move(configs.main));
     if (!configs.staged) return;
     push_.staged_of[peer.public_key] = peer.staged_key;

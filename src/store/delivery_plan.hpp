@@ -7,7 +7,6 @@
 namespace peerwright::store {
 
 inline constexpr const char* kOwnWayCut = "own_way_cut";
-inline constexpr const char* kNotShown = "not_shown_by_host";
 
 // The delivery's row under lock.
 struct DeliveryRow {

@@ -105,6 +105,7 @@ inline const std::map<std::string, Refusal>& refusals() {
       {"server.import-unknown-member", {"schema_violation", "the data: has an unknown member 'dry_run'"}},
       {"server.approve-no-server", {"schema_violation", "the data: has no member 'server'"}},
       {"server.approve-no-keys", {"schema_violation", "/keys: "}},
+      {"server.approve-digest-is-short", {"schema_violation", "/digest: "}},
       {"server.approve-approved-is-text", {"schema_violation", "/approved: "}},
       {"server.approve-unknown-member", {"schema_violation", "the data: has an unknown member 'force'"}},
       {"server.reconcile-no-server", {"schema_violation", "the data: has no member 'server'"}},

@@ -58,7 +58,8 @@ void prove_peers(const std::vector<PeerConfig>& peers, const HostAnswer& answer,
     const HostPeer wanted = as_shown(*peer);
     if (!kernel.has(peer->public_key) && !file.has(peer->public_key)) {
       proven = "";
-    } else if ((secrets_equal || !is_preshared_key(peer->preshared_key)) && kernel.equals(wanted) && file.equals(wanted)) {
+    } else if ((secrets_equal || !is_preshared_key(peer->preshared_key)) && kernel.equals(wanted) &&
+               file.equals(wanted)) {
       proven = fingerprint(*peer);
     } else {
       proven = std::nullopt;

@@ -97,7 +97,7 @@ TEST_F(Doubt, AConnectionCutAnywhereInAPushLeavesTheHostAsTheDatabaseWantsIt) {
 }
 
 void Doubt::walk(CuttingProxy::Cut cut, bool anew, const std::string& name, int step) {
-  constexpr int kFewest = 6, kMost = 100;  // portions of a push: less shows that nothing was walked
+  constexpr int kFewest = 3, kMost = 100;  // portions of two round trips: less shows that nothing was walked
   for (int round = 0, portion = 0; portion < kMost; ++round, portion = round * step) {
     SCOPED_TRACE(name + ", portion " + std::to_string(portion));
     if (anew) {

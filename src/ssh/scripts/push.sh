@@ -252,7 +252,7 @@ if [ "$mode" = push ] &&
       if (reach > longest_after) { longest_after = reach; carrier_after = key }
     }
     function file_peer_ends(  ip, i, n) {
-      if (key != "" && ips != "" && !(key in touched) && !(key in present)) {
+      if (key != "" && ips != "") {
         if (!(1 in known)) { known[1]; for (i in wanted) known[bits(i)] }
         n = split(ips, ip, ",")
         for (i = 1; i <= n; i++) if (bits(ip[i]) in known) found = key " " ip[i]
@@ -303,9 +303,12 @@ if [ "$mode" = push ] &&
     complete {
       if (/^[ \t]*\[/) { file_peer_ends(); skip = 0; next }
       if (skip || $0 == "") next
-      if (/^PublicKey = [^ \t\r#]+$/) { name = "publickey"; value = substr($0, 13) } else entry()
-      if (name == "publickey") { key = value; skip = key in touched || key in present }
-      else if (name == "allowedips") ips = ips (ips != "" && value != "" ? "," : "") value
+      if (/^PublicKey = / && length($0) == 56) { name = "publickey"; value = substr($0, 13) } else entry()
+      if (name == "publickey") {
+        key = value
+        skip = key in touched || key in present
+        if (skip) key = ips = ""
+      } else if (name == "allowedips") ips = ips (ips != "" && value != "" ? "," : "") value
       next
     }
     NF == 4 && expected != "" && $2 != expected && $2 != fresh { wrong = $2 }

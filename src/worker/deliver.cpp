@@ -212,12 +212,17 @@ class Deliverer {
   static bool is_content(const Error& why) {
     return why.code == "prefix_taken_on_host" || why.code == "wg_refused" || why.code == "own_way_cut";
   }
+  // Whether the push says something of the key: a firewall does of all that it walls in.
+  static bool is_told(const store::PlannedPush& push, std::string_view key) {
+    const auto& gone = push.plan.removals;
+    const auto& peers = push.plan.peers;
+    return push.firewall.carried || std::find(gone.begin(), gone.end(), key) != gone.end() ||
+           std::any_of(peers.begin(), peers.end(), [&](const auto& peer) { return peer.public_key == key; });
+  }
   // The key that is to blame, as far as it is known.
   static std::string blamed_key(const store::PlannedPush& push, const Error& why) {
-    if (why.code == "own_way_cut") {
-      std::string key = why.message.substr(why.message.rfind(' ') + 1);
-      const auto& gone = push.plan.removals;
-      if (std::find(gone.begin(), gone.end(), key) != gone.end()) return key;
+    if (why.code == "own_way_cut" && is_told(push, why.message.substr(why.message.rfind(' ') + 1))) {
+      return why.message.substr(why.message.rfind(' ') + 1);
     }
     return is_content(why) ? push.lone_key() : std::string();
   }

@@ -87,8 +87,7 @@ TEST_F(Retire, IsNotProvenByAFileThatBringsAnOldKeyBack) {
   ASSERT_TRUE(host.file_peers().contains(old_key));
   accept({of_peer("revoke", "P1"), of_server("retire")});
   ended("proven");
-  EXPECT_TRUE(host.kernel_peers().empty());
-  EXPECT_TRUE(host.file_peers().empty());
+  EXPECT_TRUE(is_gone());
 }
 
 TEST_F(Retire, OfAHostThatIsGoneIsAnOperatorsWord) {

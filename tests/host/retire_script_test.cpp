@@ -57,7 +57,8 @@ TEST_F(RetireScript, TakesEverythingAwayAndMayBeRepeated) {
   ASSERT_TRUE(push(plan({one.public_key}, {}), 2));
   ASSERT_THAT(tables(), HasSubstr("peerwright_wg0"));
   // What a script, and wg-quick with SaveConfig, may have left.
-  for (const char* left : {".new", ".tmp"}) write_file(lab_.config().string() + left, read_file(lab_.config()));
+  for (const char* left : {".new", ".tmp", ".before", ".before.new"})
+    write_file(lab_.config().string() + left, read_file(lab_.config()));
   write_file(nft_file().string() + ".new", "table");
   std::filesystem::create_directory(lab_.config().string() + ".work.1.abc");
   const auto key = wireguard::public_key_of(Secret(lab_.private_key())).value();

@@ -35,8 +35,18 @@ Result<wireguard::HostAnswer> FullHost::run(const store::PlannedPush& push) {
   ++runs;
   if (push.push_number <= push_number) return transient("push_number_refused", "the host has seen a greater one");
   push_number = push.push_number;
-  if (key.empty()) key = wireguard::generate_key_pair().public_key;
   const auto& plan = push.plan;
+  if (push.mode == wireguard::PushMode::retire) {
+    for (const auto& [public_key, shown] : peers) {
+      const bool goes = std::find(plan.removals.begin(), plan.removals.end(), public_key) != plan.removals.end();
+      if (!goes) return permanent("peers_left_on_host", "another peer stands there: " + public_key);
+    }
+    peers.clear();
+    wireguard::HostAnswer absent;
+    absent.push_number = push_number;
+    return absent;
+  }
+  if (key.empty()) key = wireguard::generate_key_pair().public_key;
   std::set<std::string> touched(plan.removals.begin(), plan.removals.end());
   std::set<std::string> hashed(plan.hashed_keys.begin(), plan.hashed_keys.end());
   for (const auto& peer : plan.peers) {

@@ -184,10 +184,10 @@ remove_firewall() {
   ! has_table || quietly nft delete table inet "$table" || fail nft_refused "delete"
 }
 
-# With what a script or wg-quick that was killed has left of it.
+# With the copy that prepare.sh kept, and what a script or wg-quick that was killed has left of it: they hold the key too.
 remove_files() {
-  { rm -f "$nft_file" "$nft_file.new" "$config" "$config.new" "$config.tmp" && rm -rf "$config".work.*.* &&
-    sync "${config%/*}/"; } || fail host_storage_failed "cannot remove $config"
+  { rm -f "$nft_file" "$nft_file.new" "$config" "$config.new" "$config.tmp" "$config".before* &&
+    rm -rf "$config".work.*.* && sync "${config%/*}/"; } || fail host_storage_failed "cannot remove $config"
 }
 
 stop_unit
@@ -197,5 +197,5 @@ remove_files
 
 absent || fail host_step_failed "$interface is there again"
 ! has_table || fail host_step_failed "nft delete table inet $table"
-{ ! there && [ ! -e "$nft_file" ]; } || fail host_step_failed "rm $config"
+{ ! there && [ ! -e "$nft_file" ] && [ ! -e "$config.before" ]; } || fail host_step_failed "rm $config"
 printf 'absent interface firewall config\nend %s ok 0 0\n' "$number"

@@ -250,11 +250,12 @@ RETURNING d.due;
 
 -- name: delivery_left
 -- What a retired server still has: whether keys of ours may stand there, those of its strangers that wait for an approval,
--- all of its strangers, and why they wait.
+-- all of its strangers, and why they wait. Whom an operator keeps is remembered without prefixes once he is away; the host
+-- itself refuses its end where he is not.
 SELECT EXISTS (SELECT FROM removals WHERE server_id = $1) OR EXISTS (SELECT FROM node_links WHERE server_id = $1)
     OR EXISTS (SELECT FROM wanted_peers WHERE server_id = $1),
   (SELECT count(*) FROM foreign_peers WHERE server_id = $1 AND state = 'held'),
-  (SELECT count(*) FROM foreign_peers WHERE server_id = $1),
+  (SELECT count(*) FROM foreign_peers WHERE server_id = $1 AND NOT (state = 'kept' AND allowed_ips = '{}')),
   (SELECT guard_code FROM servers WHERE id = $1);
 
 -- name: delivery_left_keys

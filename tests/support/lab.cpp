@@ -38,7 +38,7 @@ constexpr const char* kWipe =
     "wg show wg0 >/dev/null 2>&1 || wg-quick up wg0 >/dev/null 2>&1; sysctl -qw net.ipv4.ip_forward=1 "
     "net.ipv6.conf.all.forwarding=1; wg show wg0 peers | while read -r k; do wg set wg0 peer \"$k\" remove; done; "
     "cd /etc/wireguard; awk '/^\\[Peer\\]/{exit} {print}' wg0.conf > wg0.conf.fresh; chmod 600 wg0.conf.fresh; "
-    "mv wg0.conf.fresh wg0.conf; rm -f wg0.conf.push wg0.conf.lock *.nft; nft flush ruleset";
+    "mv wg0.conf.fresh wg0.conf; rm -f wg0.conf.* *.conf.lock *.conf.push *.nft; nft flush ruleset";
 
 // As a provider hands it over: nothing of a server is there.
 constexpr const char* kMakeBare =

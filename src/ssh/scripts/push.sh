@@ -242,7 +242,8 @@ if [ "$mode" = push ] &&
     function covers(ips,  ip, i, n, text, longest) {
       if (client == "" || ips !~ near) return 0
       for (n = split(ips, ip, ","); n > 0; n--) {
-        text = bits(ip[n])
+        if (ip[n] ~ /[.][0-9]+\/32$/) text = ip[n] == client "/32" ? own : "none" # most are of one address
+        else text = bits(ip[n])
         if (length(text) > longest && index(own, text) == 1) longest = length(text)
       }
       return longest + 0

@@ -315,11 +315,13 @@ if [ "$mode" = push ] &&
     NF == 4 && expected != "" && $2 != expected && $2 != fresh { wrong = $2 }
     NF == 8 {
       present[$1] = 1
-      reach = covers($4)
+      lone = $4 ~ /^[0-9.]+\/32$/ # as most are
+      reach = !lone ? covers($4) : $4 == client "/32" ? length(own) : 0
       if (reach > longest) { longest = reach; carrier = $1 }
       if ($1 in touched) next
       if (reach) stays($1, reach)
-      n = split($4, ip, ",")
+      if (lone && $4 in wanted) found = $1 " " $4
+      n = lone ? 0 : split($4, ip, ",")
       for (i = 1; i <= n; i++) if (ip[i] in wanted) found = $1 " " ip[i]
     }
     $1 == "~end" { complete = 1 }

@@ -17,6 +17,16 @@ std::string_view script(std::string_view name) {
   std::abort();
 }
 
+// A line that begins with @FILE@ stands for the text of that file, and goes on behind it.
+std::string assembled(std::string_view name) {
+  std::string text(script(name));
+  for (auto line = text.find("\n@"); line != std::string::npos; line = text.find("\n@", line + 1)) {
+    const auto end = text.find('@', line + 2);
+    text.replace(line + 1, end - line, script(std::string_view(text).substr(line + 2, end - line - 2)));
+  }
+  return text;
+}
+
 HostFile named_by_hash(std::string_view name, std::string_view text) {
   return {std::string(kHostDirectory) + "/" + std::string(name) + "-" + sha256_hex(text) + ".sh", 0644,
           std::string(text)};
@@ -24,7 +34,10 @@ HostFile named_by_hash(std::string_view name, std::string_view text) {
 
 }  // namespace
 
-std::string_view push_script() { return script("push.sh"); }
+std::string_view push_script() {
+  static const std::string text = assembled("push.sh");
+  return text;
+}
 
 std::string_view retire_script() { return script("retire.sh"); }
 

@@ -84,6 +84,7 @@ struct Done {
   std::int64_t not_shown = 0;             // pushes in a row about one key that the host did not show
 };
 Result<bool> mark_done(Tx& tx, const std::string& worker_id, Id server_id, const Done& done) {
+  tx.run("delivery_plan_once");
   const auto rows = tx.run("delivery_done", server_id, worker_id, done.planned_generation, done.file_hash,
                            done.forget_failures, std::int64_t{done.retry_in.count()}, done.more, done.complaint,
                            done.walled_out, done.urgent, done.not_shown);
@@ -129,6 +130,7 @@ Result<std::vector<Id>> DeliveryStore::claim(const std::string& worker_id, const
                                              std::chrono::milliseconds dead_after, bool failing) {
   return impl_->db.transact([&](Tx& tx) -> Result<std::vector<Id>> {
     tx.run("delivery_relaxed");
+    tx.run("delivery_plan_once");
     std::vector<Id> servers;
     for (const auto& row :
          tx.run("delivery_claim", worker_id, most, std::int64_t{dead_after.count()}, array_of(active), failing)) {

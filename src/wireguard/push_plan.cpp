@@ -27,7 +27,7 @@ std::size_t lines_in(std::string_view text) {
 
 std::size_t bytes_of(const PushPlan& plan) {
   std::size_t bytes = kPlanLinesBytes + (plan.removals.size() + plan.hashed_keys.size()) * kKeyLineBytes;
-  bytes += plan.interface_key.size() + plan.equal_listing.size();
+  bytes += plan.interface_key.size();
   if (plan.firewall) bytes += plan.firewall->size() + lines_in(*plan.firewall) * (kFirewallLine.size() + 1);
   for (const auto& peer : plan.peers) {
     bytes += kPeerLinesBytes + peer.preshared_key.size() + peer.endpoint.size();
@@ -127,7 +127,9 @@ Secret render_push(const PushPlan& plan) {
   if (!plan.interface_key.empty()) text.append("#key ").append(plan.interface_key.reveal()).append("\n");
   for (const auto& peer : plan.peers) render_peer(text, peer);
   for (const auto& key : hashed) text.append("#hash ").append(key).append("\n");
-  if (!plan.equal_listing.empty()) text.append("#equal ").append(plan.equal_listing).append("\n");
+  const bool many = plan.equal_listing.empty() && plan.peers.size() > kSpeltOutPeers;
+  const std::string equal = many ? equal_listing(plan.peers) : plan.equal_listing;
+  if (!equal.empty()) text.append("#equal ").append(equal).append("\n");
   text.append("#end\n");
   Secret secret(text);
   wipe(text);

@@ -15,7 +15,8 @@
 
 namespace peerwright::worker {
 
-// Servers that a loop has claimed: waiting for one of its threads, or at work. Safe from every thread.
+// Servers that a loop has claimed: waiting for one of its threads, or at work. The thread that came last is given the
+// next one: its connection is warm, and threads beyond what is busy at once rest. Safe from every thread.
 class Claimed {
  public:
   // `failing`: whether their last attempts had failed. Those that are in already are left as they are.
@@ -24,12 +25,16 @@ class Claimed {
     for (const domain::Id server : servers) {
       if (active_.emplace(server, failing).second) waiting_.push_back(server);
     }
-    condition_.notify_all();
+    wake(waiting_.size());
   }
   // The next server, or nullopt at the end.
   std::optional<domain::Id> next() {
     std::unique_lock lock(mutex_);
-    condition_.wait(lock, [this] { return ended_ || !waiting_.empty(); });
+    while (!ended_ && waiting_.empty()) {
+      std::condition_variable woken;
+      idle_.push_back(&woken);
+      woken.wait(lock, [&] { return std::find(idle_.begin(), idle_.end(), &woken) == idle_.end(); });
+    }
     if (ended_) return std::nullopt;
     const domain::Id server = waiting_.front();
     waiting_.pop_front();
@@ -42,7 +47,7 @@ class Claimed {
   void end() {
     const std::lock_guard lock(mutex_);
     ended_ = true;
-    condition_.notify_all();
+    wake(idle_.size());
   }
   // Who is asked for first, those that may not answer or the others: in turns, so that neither keeps the other waiting
   // for ever where threads are few. The claiming thread alone calls it.
@@ -54,8 +59,16 @@ class Claimed {
   }
 
  private:
+  void wake(std::size_t count) {
+    for (; count > 0 && !idle_.empty(); --count) {
+      std::condition_variable* const last = idle_.back();
+      idle_.pop_back();
+      last->notify_one();
+    }
+  }
+
   mutable std::mutex mutex_;
-  std::condition_variable condition_;
+  std::vector<std::condition_variable*> idle_;  // of the threads that wait, the last one at the end
   std::deque<domain::Id> waiting_;
   std::map<domain::Id, bool> active_;
   bool ended_ = false;

@@ -131,7 +131,8 @@ class Deliverer {
     if (!ran) return tl::unexpected(ran.error());
     if (auto why = wireguard::closed_way(where.way, ran->exit_status, ran->out, ran->err)) return tl::unexpected(*why);
     if (retires) return wireguard::parse_retired(ran->out, ran->exit_status, push.push_number);
-    auto answer = wireguard::parse_answer(ran->out, ran->exit_status, push.push_number, push.wanted);
+    auto answer = wireguard::parse_answer(ran->out, ran->exit_status, push.push_number,
+                                          push.mode == wireguard::PushMode::push ? push.plan.peers : push.wanted);
     if (!answer) return answer;
     if (!is_right_interface(push.server, answer->interface_key)) {
       return permanent("interface_key_changed", "the interface has another key than the one registered",

@@ -92,7 +92,7 @@ std::string BenchHost::push_command(wireguard::PushMode mode) {
 void BenchHost::push(const wireguard::PushPlan& plan) {
   const std::string command = push_command();
   const std::string out = run(command, std::string(wireguard::render_push(plan).reveal()));
-  const auto answer = wireguard::parse_answer(out, 0, number_);
+  const auto answer = wireguard::parse_answer(out, 0, number_, plan.peers);
   if (!answer) throw std::runtime_error(answer.error().message);
   check_proof(wireguard::prove_push(plan, *answer), plan.peers.size());
 }

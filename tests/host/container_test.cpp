@@ -22,7 +22,7 @@ class Container : public PushScript {
   }
   Result<HostAnswer> push_by_prefix(const PushPlan& what, std::int64_t number) {
     const auto command = wireguard::exec_command(where(), PushMode::push, number, kTimeoutSeconds, script_).value();
-    return answer(outside(command, wireguard::render_push(what).reveal()), number);
+    return answer(outside(command, wireguard::render_push(what).reveal()), number, what.peers);
   }
   Result<wireguard::HostObservation> look() {
     const auto command = wireguard::observe_command(where(), kTimeoutSeconds, observe_script_).value();

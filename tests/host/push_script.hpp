@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host_lab.hpp"
+#include "peerwright/ssh/session.hpp"
 #include "peerwright/wireguard/host.hpp"
 #include "peerwright/wireguard/key.hpp"
 
@@ -50,7 +51,7 @@ class PushScript : public testing::Test {
   }
 
   // What the script said has no secret in it, whatever it was.
-  Result<HostAnswer> answer(const Outcome& outcome, std::int64_t number) {
+  Result<HostAnswer> answer(const Outcome& outcome, std::int64_t number, const std::vector<PeerConfig>& peers = {}) {
     auto secrets = secrets_;
     secrets.push_back(lab_.private_key());
     for (const auto& secret : secrets) {
@@ -58,11 +59,11 @@ class PushScript : public testing::Test {
       EXPECT_THAT(outcome.err, testing::Not(testing::HasSubstr(secret.substr(0, 20))));
     }
     last_ = outcome;
-    return wireguard::parse_answer(outcome.out, outcome.status, number);
+    return wireguard::parse_answer(outcome.out, outcome.status, number, peers);
   }
 
   Result<HostAnswer> push(const PushPlan& what, std::int64_t number) {
-    return answer(lab_.run(command(number), wireguard::render_push(what).reveal()), number);
+    return answer(lab_.run(command(number), wireguard::render_push(what).reveal()), number, what.peers);
   }
 
   // A reading asked for the preshared keys of `wanted`.
@@ -93,7 +94,7 @@ class PushScript : public testing::Test {
   static std::string code(const Result<HostAnswer>& got) { return got ? "ok" : got.error().code; }
 
   HostLab lab_;
-  std::string script_ = read_file(PEERWRIGHT_SOURCE_DIR "/src/ssh/scripts/push.sh");
+  std::string script_ = std::string(ssh::push_script());
   std::vector<std::string> secrets_;
   Outcome last_;
 };

@@ -151,8 +151,8 @@ TEST_F(PushScript, AKilledScriptLeavesNothingThatHindersTheNext) {
         "dd:case $1 in of=*.push) /usr/bin/dd \"$@\"; kill -9 $PPID ;; *) exec /usr/bin/dd \"$@\" ;; esac\n",
         "dd:case $2 in of=*.conf.new) kill -9 $PPID; exit 1 ;; esac\nexec /usr/bin/dd \"$@\"\n",
         "mv:case $* in *.conf) kill -9 $PPID; exit 1 ;; esac\nexec /usr/bin/mv \"$@\"\n",
-        "wg:/usr/bin/wg \"$@\"\n[ \"$1\" != addconf ] || kill -9 $PPID\n",
-        "wg:[ \"$1\" != addconf ] || kill -9 $PPID\nexec /usr/bin/wg \"$@\"\n",
+        "wg:/usr/bin/wg \"$@\"\n[ \"$1\" != addconf ] || kill -9 $(cut -d ' ' -f 4 /proc/$PPID/stat)\n",
+        "wg:[ \"$1\" != addconf ] || kill -9 $(cut -d ' ' -f 4 /proc/$PPID/stat)\nexec /usr/bin/wg \"$@\"\n",
         "wg:[ \"$1\" != set ] || kill -9 $(cut -d ' ' -f 4 /proc/$PPID/stat)\nexec /usr/bin/wg \"$@\"\n"}) {
     ASSERT_TRUE(push(plan({two.public_key}, {&one}), ++number)) << shim;
     const std::size_t colon = shim.find(':');

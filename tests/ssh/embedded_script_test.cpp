@@ -14,9 +14,18 @@ std::string source_of(const std::string& script) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-TEST(PushScriptTest, IsTheFileInTheSources) {
-  const std::string text = source_of("push.sh");
+TEST(PushScriptTest, IsTheFileInTheSourcesWithItsPrograms) {
+  std::string text = source_of("push.sh");
   ASSERT_FALSE(text.empty());
+  for (const char* program : {"shared", "sections", "judge", "file", "merge", "list"}) {
+    const std::string name = "push_" + std::string(program) + ".awk";
+    const std::string awk = source_of(name);
+    ASSERT_FALSE(awk.empty()) << name;
+    EXPECT_EQ(awk.find('\''), std::string::npos) << name << " stands between single quotes in the script";
+    const auto place = text.find("\n@" + name + "@'\n");
+    ASSERT_NE(place, std::string::npos) << name;
+    text.replace(place + 1, name.size() + 2, awk);
+  }
   EXPECT_EQ(push_script(), text);
 }
 

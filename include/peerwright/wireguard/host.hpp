@@ -64,7 +64,8 @@ struct PushPlan {
   // there with one; empty for a push. Of a key without one it is enough that the answer says so.
   std::vector<std::string> hashed_keys;
   // For a reading, equal_listing() of all that is wanted there: a host that shows just this need not spell it out, and
-  // parse_answer has to be given the same. Empty: it is spelt out in any case.
+  // parse_answer has to be given the same. Empty: it is spelt out in any case. A push of more than kSpeltOutPeers says
+  // the same of `peers` by itself.
   std::string equal_listing{};
   // These two are for a push; a reading changes neither. A push whose firewall is refused has done its removals
   // and saved them, and no more.
@@ -74,6 +75,8 @@ struct PushPlan {
   // that has it already is taken for the right one, whatever `expected_key` says: the push can be repeated.
   Secret interface_key{};
 };
+
+inline constexpr std::size_t kSpeltOutPeers = 100;
 
 // What goes to the script's standard input, up to its end mark. A Secret, for it holds keys. The plan's keys
 // and prefixes have been checked; no key stands in it twice, and no prefix.
@@ -129,7 +132,8 @@ struct HostAnswer {
 //   `host_command_refused` (never),
 //   `host_busy`, `host_storage_failed`, `host_timeout` (later)
 //   `own_way_cut` (never)             the plan for the key that the message ends with would cut the worker off
-// `equal_to` is what the plan's `equal_listing` was made of; the answer then shows it where the host says that it does.
+// `equal_to` is what the plan's `equal_listing` was made of, or the `peers` of a push; the answer then shows it where the
+// host says that it does.
 Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit_status, std::int64_t push_number,
                                 const std::vector<PeerConfig>& equal_to = {});
 

@@ -7,6 +7,12 @@ SELECT (extract(epoch FROM clock_now()) * 1000000)::bigint;
 -- A lost claim or heartbeat is made again: nothing rests on its being on disk.
 SET LOCAL synchronous_commit = off;
 
+-- name: delivery_plan_once
+-- For statements that find few rows whatever they are told, and that cost more to plan than to execute: delivery_claim and
+-- delivery_done. Not for those with lists of keys: a plan made once, while the tables are small, would read them whole
+-- when they have grown.
+SET LOCAL plan_cache_mode = force_generic_plan;
+
 -- name: delivery_claim
 -- Servers that may not answer ($5) are claimed apart, so that dead hosts can be kept to a part of the threads: those whose
 -- last attempt failed, those that were never read, and those that observation does not reach. The server's row is read

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "by_key.hpp"
 #include "peerwright/base/seal.hpp"
 #include "peerwright/wireguard/firewall.hpp"
 #include "peerwright/wireguard/host.hpp"
@@ -11,27 +12,49 @@ namespace {
 
 constexpr std::size_t kSecretLineBytes = 96;  // two keys, a space and a newline
 
-// What the kernel, or the file, shows of each key. A key that a file has twice is shown by none of its sections.
+// What the kernel, or the file, shows of each key. Hosts answer in the order of the keys, and are asked about in it.
 class Shown {
  public:
-  explicit Shown(const std::vector<HostPeer>& peers) {
-    for (const auto& peer : peers) {
-      const auto [place, is_new] = peers_.try_emplace(peer.public_key, &peer);
-      if (!is_new) place->second = nullptr;
-    }
+  explicit Shown(const std::vector<HostPeer>& peers) : peers_(by_key(peers)) {}
+  bool has(std::string_view key) { return seek(key) != peers_.size(); }
+  // A key that a file has twice is shown by none of its sections.
+  bool shows(const PeerConfig& wanted) {
+    const std::size_t place = seek(wanted.public_key);
+    if (place == peers_.size()) return false;
+    const bool twice = place + 1 < peers_.size() && peers_[place + 1]->public_key == wanted.public_key;
+    return !twice && is_as_wanted(*peers_[place], wanted);
   }
-  [[nodiscard]] bool has(std::string_view key) const { return peers_.find(key) != peers_.end(); }
-  [[nodiscard]] bool equals(const HostPeer& peer) const {
-    const auto found = peers_.find(peer.public_key);
-    return found != peers_.end() && found->second != nullptr && *found->second == peer;
+  template <typename Each>
+  void for_each_key(Each each) const {
+    for (const HostPeer* peer : peers_) each(peer->public_key);
   }
 
  private:
-  std::map<std::string_view, const HostPeer*> peers_;
+  static bool is_as_wanted(const HostPeer& peer, const PeerConfig& wanted) {
+    const bool has_secret = wanted.keeps_preshared_key || is_preshared_key(wanted.preshared_key);
+    if (peer.keepalive_seconds != wanted.keepalive_seconds || peer.has_preshared_key != has_secret) return false;
+    return peer.allowed_ips == wanted.allowed_ips || peer == as_shown(wanted);
+  }
+  // The place of the first one with the key; the end where there is none. Mostly it is where the last one was, or next.
+  std::size_t seek(std::string_view key) {
+    const auto is_here = [&](std::size_t place) {
+      return place < peers_.size() && peers_[place]->public_key == key &&
+             (place == 0 || peers_[place - 1]->public_key != key);
+    };
+    if (is_here(last_)) return last_;
+    if (is_here(last_ + 1)) return ++last_;
+    const auto found = std::lower_bound(peers_.begin(), peers_.end(), key,
+                                        [](const HostPeer* peer, std::string_view k) { return peer->public_key < k; });
+    if (found == peers_.end() || (*found)->public_key != key) return peers_.size();
+    return last_ = static_cast<std::size_t>(found - peers_.begin());
+  }
+
+  std::vector<const HostPeer*> peers_;
+  std::size_t last_ = 0;
 };
 
 // What the script hashes: a line per key that is to have a preshared key and is shown, in ascending order of the keys.
-std::string secrets_hash(const std::vector<const PeerConfig*>& sorted, const Shown& shown) {
+std::string secrets_hash(const std::vector<const PeerConfig*>& sorted, Shown& shown) {
   std::string text;
   text.reserve(sorted.size() * kSecretLineBytes);
   for (const auto* peer : sorted) {
@@ -44,49 +67,48 @@ std::string secrets_hash(const std::vector<const PeerConfig*>& sorted, const Sho
 }
 
 // Adds what is proven about each of `peers`.
-void prove_peers(const std::vector<PeerConfig>& peers, const HostAnswer& answer, const Shown& kernel, const Shown& file,
+void prove_peers(const std::vector<PeerConfig>& peers, const HostAnswer& answer, Shown& kernel, Shown& file,
                  Proof& proof) {
-  std::vector<const PeerConfig*> sorted;
-  sorted.reserve(peers.size());
-  for (const auto& peer : peers) sorted.push_back(&peer);
-  std::sort(sorted.begin(), sorted.end(),
-            [](const PeerConfig* a, const PeerConfig* b) { return a->public_key < b->public_key; });
+  const auto sorted = by_key(peers);
+  // The host tells one hash of all secrets.
   const bool secrets_equal = secrets_hash(sorted, kernel) == answer.kernel_secrets_hash &&
                              secrets_hash(sorted, file) == answer.file_secrets_hash;
   for (const auto* peer : sorted) {
-    auto& proven = proof[peer->public_key];
-    const HostPeer wanted = as_shown(*peer);
-    if (!kernel.has(peer->public_key) && !file.has(peer->public_key)) {
-      proven = "";
-    } else if ((secrets_equal || !is_preshared_key(peer->preshared_key)) && kernel.equals(wanted) &&
-               file.equals(wanted)) {
+    const bool told = secrets_equal || !is_preshared_key(peer->preshared_key);
+    std::optional<std::string> proven;
+    if (told && kernel.shows(*peer) && file.shows(*peer)) {
       proven = fingerprint(*peer);
-    } else {
-      proven = std::nullopt;
+    } else if (!kernel.has(peer->public_key) && !file.has(peer->public_key)) {
+      proven = "";
     }
+    proof.insert_or_assign(proof.end(), peer->public_key, std::move(proven));
   }
 }
 
 }  // namespace
 
 Proof prove_push(const PushPlan& plan, const HostAnswer& answer) {
-  const Shown kernel(answer.kernel);
-  const Shown file(answer.file);
+  Shown kernel(answer.kernel);
+  Shown file(answer.file);
   Proof proof;
-  for (const auto& key : plan.removals) {
-    proof[key] = kernel.has(key) || file.has(key) ? std::nullopt : std::optional<std::string>("");
-  }
   prove_peers(plan.peers, answer, kernel, file, proof);
+  for (const auto& key : plan.removals) {
+    proof.try_emplace(key, kernel.has(key) || file.has(key) ? std::nullopt : std::optional<std::string>(""));
+  }
   return proof;
 }
 
 Proof prove_reading(const std::vector<PeerConfig>& wanted, const HostAnswer& answer) {
-  const Shown kernel(answer.kernel);
-  const Shown file(answer.file);
+  Shown kernel(answer.kernel);
+  Shown file(answer.file);
   Proof proof;
-  for (const auto& peer : answer.kernel) proof[peer.public_key] = std::nullopt;
-  for (const auto& peer : answer.file) proof[peer.public_key] = std::nullopt;
   prove_peers(wanted, answer, kernel, file, proof);
+  const auto unknown = [&proof, next = proof.begin()](const std::string& key) mutable {
+    while (next != proof.end() && next->first < key) ++next;
+    if (next == proof.end() || next->first != key) next = proof.emplace_hint(next, key, std::nullopt);
+  };
+  kernel.for_each_key(unknown);
+  file.for_each_key(unknown);
   return proof;
 }
 

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <utility>
 
+#include "by_key.hpp"
 #include "peerwright/base/seal.hpp"
 #include "peerwright/wireguard/host.hpp"
 #include "preshared_key.hpp"
@@ -8,16 +10,29 @@ namespace peerwright::wireguard {
 namespace {
 
 constexpr std::size_t kFingerprintDigits = 16;
+constexpr std::size_t kFingerprintBytes = 160;  // of most
+constexpr std::size_t kListingLineBytes = 128;
 constexpr std::size_t kPeerLinesBytes = 320;  // all of a [Peer] and its #hash line but the prefixes
 constexpr std::size_t kKeyLineBytes = 64;
 constexpr std::size_t kPlanLinesBytes = 256;
 constexpr std::string_view kFirewallLine = "#nft ";
 
-std::string joined(std::vector<std::string> words) {
-  std::sort(words.begin(), words.end());
+void append_joined(std::string& text, const std::vector<std::string>& words) {
+  if (!std::is_sorted(words.begin(), words.end())) {
+    auto sorted = words;
+    std::sort(sorted.begin(), sorted.end());
+    return append_joined(text, sorted);
+  }
+  const char* between = "";
+  for (const auto& word : words) text.append(std::exchange(between, ",")).append(word);
+}
+
+std::string state_of(std::string_view public_key, const std::vector<std::string>& allowed_ips, int keepalive_seconds) {
   std::string text;
-  for (const auto& word : words) text.append(text.empty() ? "" : ",").append(word);
-  return text;
+  text.reserve(kFingerprintBytes);
+  text.append(public_key).append(" allowed_ips=");
+  append_joined(text, allowed_ips);
+  return text.append(" keepalive=").append(keepalive_seconds == 0 ? "off" : std::to_string(keepalive_seconds));
 }
 
 std::size_t lines_in(std::string_view text) {
@@ -41,7 +56,7 @@ void render_peer(std::string& text, const PeerConfig& peer) {
   text.append("\nPresharedKey = ")
       .append(is_preshared_key(peer.preshared_key) ? peer.preshared_key.reveal() : kZeroKey);
   // `wg addconf` empties the list of a peer whose section has none, and takes no empty one.
-  if (!peer.allowed_ips.empty()) text.append("\nAllowedIPs = ").append(joined(peer.allowed_ips));
+  if (!peer.allowed_ips.empty()) append_joined(text.append("\nAllowedIPs = "), peer.allowed_ips);
   text.append("\nPersistentKeepalive = ");
   text.append(peer.keepalive_seconds == 0 ? "off" : std::to_string(peer.keepalive_seconds)).append("\n");
   if (!peer.endpoint.empty()) text.append("Endpoint = ").append(peer.endpoint).append("\n");
@@ -59,16 +74,14 @@ void render_firewall_lines(std::string& text, std::string_view firewall) {
 }  // namespace
 
 std::string open_state(const HostPeer& peer) {
-  return peer.public_key + " allowed_ips=" + joined(peer.allowed_ips) +
-         " keepalive=" + (peer.keepalive_seconds == 0 ? "off" : std::to_string(peer.keepalive_seconds));
+  return state_of(peer.public_key, peer.allowed_ips, peer.keepalive_seconds);
 }
 
 std::string fingerprint(const PeerConfig& peer) {
-  const std::string text = open_state({peer.public_key, peer.allowed_ips, peer.keepalive_seconds}) + " psk=";
-  if (peer.keeps_preshared_key) return text + "kept";
-  return text + (is_preshared_key(peer.preshared_key)
-                     ? sha256_hex(peer.preshared_key.reveal()).substr(0, kFingerprintDigits)
-                     : std::string("none"));
+  std::string text = state_of(peer.public_key, peer.allowed_ips, peer.keepalive_seconds).append(" psk=");
+  if (peer.keeps_preshared_key) return text.append("kept");
+  if (!is_preshared_key(peer.preshared_key)) return text.append("none");
+  return text.append(sha256_hex(peer.preshared_key.reveal()), 0, kFingerprintDigits);
 }
 
 HostPeer as_shown(const PeerConfig& peer) {
@@ -79,21 +92,18 @@ HostPeer as_shown(const PeerConfig& peer) {
 }
 
 std::string equal_listing(const std::vector<PeerConfig>& peers) {
-  std::vector<std::string> lines;
-  lines.reserve(peers.size());
-  std::size_t bytes = 0;
-  for (const auto& peer : peers) {
-    std::string& line = lines.emplace_back(" " + peer.public_key + " ");
-    line.append(peer.keepalive_seconds == 0 ? "off" : std::to_string(peer.keepalive_seconds)).append(" ");
-    line.append(peer.allowed_ips.empty() ? "(none)" : joined(peer.allowed_ips)).append(" ");
-    line.append(as_shown(peer).has_preshared_key ? "psk" : "none").append("\n");
-    bytes += line.size();
-  }
-  std::sort(lines.begin(), lines.end());
+  const auto sorted = by_key(peers);
   const auto hash = [&](std::string_view name) {
     std::string text;
-    text.reserve(bytes + lines.size() * name.size());
-    for (const auto& line : lines) text.append(name).append(line);
+    text.reserve(sorted.size() * kListingLineBytes);
+    for (const PeerConfig* peer : sorted) {
+      text.append(name).append(" ").append(peer->public_key).append(" ");
+      text.append(peer->keepalive_seconds == 0 ? "off" : std::to_string(peer->keepalive_seconds)).append(" ");
+      if (peer->allowed_ips.empty()) text.append("(none)");
+      append_joined(text, peer->allowed_ips);
+      const bool secret = peer->keeps_preshared_key || is_preshared_key(peer->preshared_key);
+      text.append(secret ? " psk\n" : " none\n");
+    }
     return sha256_hex(text);
   };
   return hash("kernel") + " " + hash("file");

@@ -52,13 +52,18 @@ std::size_t bytes_of(const PushPlan& plan) {
 }
 
 void render_peer(std::string& text, const PeerConfig& peer) {
-  text.append("[Peer]\nPublicKey = ").append(peer.public_key);
-  text.append("\nPresharedKey = ")
-      .append(is_preshared_key(peer.preshared_key) ? peer.preshared_key.reveal() : kZeroKey);
+  text.append("[Peer]\nPublicKey = ").append(peer.public_key).append("\n");
+  if (is_preshared_key(peer.preshared_key)) {
+    text.append("PresharedKey = ").append(peer.preshared_key.reveal()).append("\n");
+  }
   // `wg addconf` empties the list of a peer whose section has none, and takes no empty one.
-  if (!peer.allowed_ips.empty()) append_joined(text.append("\nAllowedIPs = "), peer.allowed_ips);
-  text.append("\nPersistentKeepalive = ");
-  text.append(peer.keepalive_seconds == 0 ? "off" : std::to_string(peer.keepalive_seconds)).append("\n");
+  if (!peer.allowed_ips.empty()) {
+    append_joined(text.append("AllowedIPs = "), peer.allowed_ips);
+    text.append("\n");
+  }
+  if (peer.keepalive_seconds != 0) {
+    text.append("PersistentKeepalive = ").append(std::to_string(peer.keepalive_seconds)).append("\n");
+  }
   if (!peer.endpoint.empty()) text.append("Endpoint = ").append(peer.endpoint).append("\n");
 }
 
@@ -115,7 +120,7 @@ std::string equal_listing(const std::vector<PeerConfig>& peers) {
 //   #firewall LINES        where the plan says something of it; 0: it is to be gone
 //   #nft LINE              of the text, as many as LINES says
 //   #key KEY               the interface's new private key
-//   [Peer] sections
+//   [Peer] sections        what a section does not say, a peer that stands there loses
 //   #hash KEY              in ascending order, each once: those that are to have a preshared key
 //   #equal KERNELHASH FILEHASH    where a listing that has them is not to be spelt out
 //   #end

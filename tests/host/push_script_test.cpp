@@ -114,6 +114,23 @@ TEST_F(PushScript, KeepsEndpointsOfTheFileAndTakesNoneFromTheInterface) {
   EXPECT_THAT(text, Not(HasSubstr("192.0.2.7")));
 }
 
+TEST_F(PushScript, APeerLosesWhatItsPlanDoesNotSay) {
+  const auto one = peer({"10.0.0.2/32", "10.0.0.3/32"}, 25, true);
+  ASSERT_TRUE(push(plan({}, {&one}), 1));
+  std::int64_t number = 1;
+  const PeerConfig bare{one.public_key, {"10.0.0.2/32"}, 0, Secret()};
+  const PeerConfig alive{one.public_key, {"10.0.0.3/32"}, 30, Secret()};
+  const PeerConfig secret{one.public_key, {"10.0.0.2/32"}, 0, one.preshared_key.clone()};
+  for (const PeerConfig* now : {&alive, &secret, &alive, &one, &secret, &bare, &one, &bare}) {
+    const auto what = plan({}, {now});
+    expect_proven(what, push(what, ++number));
+  }
+  // Where it cannot be taken away, nothing is claimed.
+  ASSERT_TRUE(push(plan({}, {&one}), ++number));
+  lab_.add_shim("wg", "[ \"$1\" != set ] || exit 1\nexec /usr/bin/wg \"$@\"\n");
+  EXPECT_NE(code(push(plan({}, {&bare}), ++number)), "ok");
+}
+
 TEST_F(PushScript, WritesNothingWhereNothingDiffers) {
   const auto one = peer({"10.0.0.2/32"}, 25, true);
   const auto what = plan({}, {&one});

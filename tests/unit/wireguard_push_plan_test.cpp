@@ -35,38 +35,33 @@ TEST(PushPlan, IsRenderedForWg) {
 
 // What a host is told, case by case: a change of any of it is a change of the protocol.
 TEST(PushPlan, EachCaseHasItsText) {
-  const std::string a(kKeyA), b(kKeyB), zero(kZeroKey), psk(kPreshared);
+  const std::string a(kKeyA), b(kKeyB), psk("PresharedKey = " + std::string(kPreshared) + "\n");
   const auto text = [](PushPlan plan) { return std::string(render_push(plan).reveal()); };
   const auto of_peer = [&text](PeerConfig peer) {
     PushPlan plan;
     plan.peers.push_back(std::move(peer));
     return text(std::move(plan));
   };
-  const auto section = [](const std::string& key, const std::string& preshared, const std::string& rest) {
-    return "[Peer]\nPublicKey = " + key + "\nPresharedKey = " + preshared + "\n" + rest;
+  const auto section = [](const std::string& key, const std::string& rest) {
+    return "[Peer]\nPublicKey = " + key + "\n" + rest;
   };
   const std::string one = "#plan 0 1\n", end = "#end\n", hash_a = "#hash " + a + "\n" + end;
 
   PushPlan removal;
   removal.removals = {a, b};
   EXPECT_EQ(text(std::move(removal)), "#plan 2 0\n#remove " + a + "\n#remove " + b + "\n#end\n");
-  // An addition and a change are one: all of the peer is said, so that nothing of what it was is left.
-  EXPECT_EQ(of_peer({a, {"10.0.0.2/32"}, 0, Secret(), {}}),
-            one + section(a, zero, "AllowedIPs = 10.0.0.2/32\nPersistentKeepalive = off\n") + end);
+  // An addition and a change are one: all of the peer is said, and the script takes away what it had besides.
+  EXPECT_EQ(of_peer({a, {"10.0.0.2/32"}, 0, Secret(), {}}), one + section(a, "AllowedIPs = 10.0.0.2/32\n") + end);
   EXPECT_EQ(of_peer({a, {"10.0.0.2/32"}, 0, Secret(kPreshared), {}}),
-            one + section(a, psk, "AllowedIPs = 10.0.0.2/32\nPersistentKeepalive = off\n") + hash_a);
+            one + section(a, psk + "AllowedIPs = 10.0.0.2/32\n") + hash_a);
   EXPECT_EQ(of_peer({a, {"10.0.0.2/32"}, 25, Secret(), {}}),
-            one + section(a, zero, "AllowedIPs = 10.0.0.2/32\nPersistentKeepalive = 25\n") + end);
+            one + section(a, "AllowedIPs = 10.0.0.2/32\nPersistentKeepalive = 25\n") + end);
   EXPECT_EQ(of_peer({a, {"10.0.0.2/32"}, 0, Secret(), "192.0.2.1:51820"}),
-            one +
-                section(a, zero, "AllowedIPs = 10.0.0.2/32\nPersistentKeepalive = off\nEndpoint = 192.0.2.1:51820\n") +
-                end);
+            one + section(a, "AllowedIPs = 10.0.0.2/32\nEndpoint = 192.0.2.1:51820\n") + end);
   PushPlan staged;  // the new key of a peer stands beside the old one, without addresses
   staged.peers.push_back({a, {"10.0.0.2/32"}, 0, Secret(), {}});
   staged.peers.push_back({b, {}, 0, Secret(), {}});
-  EXPECT_EQ(text(std::move(staged)), "#plan 0 2\n" +
-                                         section(a, zero, "AllowedIPs = 10.0.0.2/32\nPersistentKeepalive = off\n") +
-                                         section(b, zero, "PersistentKeepalive = off\n") + end);
+  EXPECT_EQ(text(std::move(staged)), "#plan 0 2\n" + section(a, "AllowedIPs = 10.0.0.2/32\n") + section(b, "") + end);
   PushPlan firewall;
   firewall.firewall = "table inet x {\n}\n";
   EXPECT_EQ(text(std::move(firewall)), "#plan 0 0\n#firewall 2\n#nft table inet x {\n#nft }\n#end\n");
@@ -75,7 +70,7 @@ TEST(PushPlan, EachCaseHasItsText) {
   EXPECT_EQ(text(std::move(no_firewall)), "#plan 0 0\n#firewall 0\n#end\n");
   PushPlan interface_key;
   interface_key.interface_key = Secret(kPreshared);
-  EXPECT_EQ(text(std::move(interface_key)), "#plan 0 0\n#key " + psk + "\n#end\n");
+  EXPECT_EQ(text(std::move(interface_key)), "#plan 0 0\n#key " + std::string(kPreshared) + "\n#end\n");
   PushPlan reading;
   reading.hashed_keys = {a};
   EXPECT_EQ(text(std::move(reading)), "#plan 0 0\n" + hash_a);

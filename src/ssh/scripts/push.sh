@@ -19,7 +19,7 @@ export LC_ALL PATH
 interface=$1 config=$2 installation=$3 number=$4 mode=$5 expected_key=${6:-} client=${7:-${SSH_CONNECTION:-}}
 nft_file=${config%/*}/peerwright-$interface.nft
 lock_seconds=20
-removal_words=900 # 300 removals of three words are shorter than the shortest argument list, BusyBox's 20 KiB
+set_words=900 # 300 removals of three words are shorter than the shortest argument list, BusyBox's 20 KiB
 # The exit status of a refusal is 10 for the first of these and one more for each that follows.
 codes='plan_incomplete push_number_refused host_of_other_installation prefix_taken_on_host host_tool_missing
 host_config_missing interface_missing wg_refused host_busy host_storage_failed interface_key_changed
@@ -232,7 +232,7 @@ fi
 
 if [ "$mode" = push ] && [ "$removals" -gt 0 ]; then
   sed -n 's/^#remove \(.*\)$/peer \1 remove/p' "$work/plan" |
-    xargs -n "$removal_words" wg set "$interface" 2>"$work/err" || wg_failed set
+    xargs -n "$set_words" wg set "$interface" 2>"$work/err" || wg_failed set
 fi
 # The firewall comes before the peers that it is about. nft takes a text as a whole or not at all.
 refused='' refused_detail=''
@@ -288,13 +288,17 @@ write_file() {
   fi
 }
 
+add_peers() {
+  { [ ! -s "$work/lost" ] || xargs -n "$set_words" wg set "$interface" <"$work/lost"; } &&
+    wg addconf "$interface" "$work/plan"
+}
 if [ "$mode" = push ]; then
   # While peers are added, the old file is read.
   # shellcheck disable=SC2016
   merge='
 @push_merge.awk@'
   {
-    { [ "$adds" -eq 0 ] || wg addconf "$interface" "$work/plan" 2>"$work/err"; } && : >"$work/added" && dump
+    { [ "$adds" -eq 0 ] || add_peers 2>"$work/err"; } && : >"$work/added" && dump
   } | sort | run_awk "$merge" part=1 "$work/plan" part=2 "$config" part=3 RS='\n' - ||
     fail host_storage_failed "cannot read $config or write $work"
   [ -e "$work/added" ] || wg_failed addconf

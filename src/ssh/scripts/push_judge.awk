@@ -57,6 +57,11 @@ function value_is(name, value) {
   else if (name == "allowedips") ips = ips value ","
   else if (name == "privatekey" && !peers) keyed = 1
 }
+# What the plan does not say of a peer that stands there, addconf would leave. Four words each, for wg set.
+function lose() {
+  if ($2 != "(none)" && !($1 in gives_secret)) print "peer", $1, "preshared-key /dev/null" > (work "/lost")
+  if ($8 != "off" && !($1 in gives_keepalive)) print "peer", $1, "persistent-keepalive off" > (work "/lost")
+}
 function judge_file(  key, ip, i, n) {
   for (key in file_ips) {
     if (key in present || key in touched) continue
@@ -88,6 +93,7 @@ function garden(text,  word, n, i, reached) {
   }
 }
 BEGIN {
+  printf "" > (work "/lost")
   for (i = 0; i < 256; i++) octet[i] = binary(i, 8)
   split("0 1 2 3 4 5 6 7 8 9 a b c d e f", digit, " ")
   for (i = 1; i <= 16; i++) nibble[digit[i]] = binary(i - 1, 4)
@@ -104,7 +110,10 @@ part == 1 {
   if (/^AllowedIPs = /) {
     want(substr($0, 14))
     stays(planned, covers(substr($0, 14)))
-  } else if (client != "" && /^#nft /) garden(substr($0, 6))
+  } else if (/^PublicKey = /) adds_key[planned] = 1
+  else if (/^PresharedKey = /) gives_secret[planned] = 1
+  else if (/^PersistentKeepalive = /) gives_keepalive[planned] = 1
+  else if (client != "" && /^#nft /) garden(substr($0, 6))
   next
 }
 part == 2 {
@@ -122,7 +131,7 @@ NF == 8 {
   lone = $4 ~ /^[0-9.]+\/32$/ # as most are
   reach = !lone ? covers($4) : $4 == client "/32" ? length(own) : 0
   if (reach > longest) { longest = reach; carrier = $1 }
-  if ($1 in touched) next
+  if ($1 in touched) { if ($1 in adds_key) lose(); next }
   if (reach) stays($1, reach)
   if (lone && $4 in wanted) found = $1 " " $4
   n = lone ? 0 : split($4, ip, ",")

@@ -137,6 +137,9 @@ TEST_F(PushScript, AFullDiskIsSaid) {
   lab_.remove_shims();
   const auto what = plan({}, {&one});
   expect_proven(what, push(what, 3));
+  // A reading whose number is not stored fences nobody off, so it tells nothing.
+  lab_.add_shim("dd", "exit 1\n");
+  EXPECT_EQ(code(read({&one}, 4)), "host_storage_failed");
 }
 
 TEST_F(PushScript, AKilledScriptLeavesNothingThatHindersTheNext) {

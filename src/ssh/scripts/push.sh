@@ -215,20 +215,29 @@ if [ "$mode" = push ]; then
   esac
 fi
 
-# From here on no older push is taken, not even after a crash of the host. Mode look is for people, and fences nobody
-# off. The number grows and never gets shorter, so that it can be written over the one before: a few bytes, which a disk
-# writes as a whole or not at all.
-if [ "$mode" = look ]; then
-  :
-elif [ -e "$config.push" ]; then
-  dd of="$config.push" conv=notrunc,fsync 2>/dev/null <<NUMBER || fail host_storage_failed "cannot write $config.push"
+# From here on no older push is taken, not even after a crash of the host. The number grows and never gets shorter, so
+# that it can be written over the one before: a few bytes, which a disk writes as a whole or not at all.
+store_number() {
+  if [ -e "$config.push" ]; then
+    dd of="$config.push" conv=notrunc,fsync 2>/dev/null <<NUMBER || fail host_storage_failed "cannot write $config.push"
 $installation $number
 NUMBER
-else
-  printf '%s %s\n' "$installation" "$number" >"$work/number" || fail host_storage_failed "cannot write $work"
-  write "$work/number" "$config.push" $((${#installation} + ${#number} + 2))
-  sync_directory
-fi
+  else
+    printf '%s %s\n' "$installation" "$number" >"$work/number" || fail host_storage_failed "cannot write $work"
+    write "$work/number" "$config.push" $((${#installation} + ${#number} + 2))
+    sync_directory
+  fi
+}
+# A push changes nothing before. A reading tells nothing before: no push comes in between, for the lock is held. Mode
+# look is for people, and fences nobody off.
+number_stored=''
+case $mode in
+  push) store_number ;;
+  reading)
+    store_number >/dev/null &
+    number_stored=$!
+    ;;
+esac
 
 if [ "$mode" = push ] && [ "$removals" -gt 0 ]; then
   sed -n 's/^#remove \(.*\)$/peer \1 remove/p' "$work/plan" |
@@ -316,6 +325,7 @@ read -r whole interface_key kernels bytes <"$work/counts" || fail host_storage_f
 [ "$mode" != push ] || write_file
 [ -z "$refused" ] || fail "$refused" "$refused_detail"
 
+[ -z "$number_stored" ] || wait "$number_stored" || fail host_storage_failed "cannot write $config.push"
 # Without a word of what the file says nothing is proven.
 # shellcheck disable=SC2046 # six words: three times a hash and a name
 set -- $(sha256sum "$config" "$work/kernel_secrets" "$work/kernel")

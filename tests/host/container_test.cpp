@@ -114,6 +114,18 @@ TEST_F(BusyBox, RemovesManyInOnePush) {
   EXPECT_EQ(lab_.wg_show("peers"), "");
 }
 
+TEST_F(BusyBox, KeepsTheFileAsItIs) {
+  const std::string office = "[Peer]\nPublicKey = " + peer({}).public_key + "\nAllowedIPs = 10.0.0.78/32\n";
+  write_file(lab_.config(), read_file(lab_.config()) + "\n" + office);
+  const auto one = peer({"10.0.0.2/32"}, 25);
+  const auto what = plan({}, {&one});
+  expect_proven(what, push_by_prefix(what, 1));
+  const std::string file = read_file(lab_.config());
+  EXPECT_THAT(file, testing::EndsWith("\nPersistentKeepalive = 25\n\n" + office));
+  expect_proven(what, push_by_prefix(what, 2));
+  EXPECT_EQ(read_file(lab_.config()), file);
+}
+
 TEST_F(BusyBox, IsRetired) {
   PushPlan what;
   wireguard::Firewall firewall;

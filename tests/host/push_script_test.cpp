@@ -158,6 +158,27 @@ TEST_F(PushScript, KeepsPeersThatOnlyTheFileHas) {
   EXPECT_EQ(read_file(lab_.config()), file) << "the same push again writes something else";
 }
 
+TEST_F(PushScript, SectionsThatPeopleWroteAreReadAsWgDoes) {
+  const auto one = peer({"10.0.0.2/32"});
+  const auto two = peer({"10.0.0.3/32"});
+  ASSERT_TRUE(push(plan({}, {&one, &two}), 1));
+  const std::string head = read_file(lab_.config()).substr(0, read_file(lab_.config()).find("[Peer]"));
+  const std::string twice = peer({}).public_key;  // of a section's keys the last one counts
+  const std::string first = "[Peer]\n\nPublicKey = " + one.public_key + "\n\nAllowedIPs = 10.0.0.2/32\n\n";
+  const std::string lower =
+      "[Peer]\nPublicKey = " + two.public_key + "\nAllowedIPs = 10.0.0.3/32\nendpoint = vpn.example.org:51820\n\n";
+  const std::string office = "[Peer]\nPublicKey = " + peer({}).public_key + "\nAllowedIPs = 10.0.0.78/32\n";
+  write_file(lab_.config(), head + first + lower + "[Peer]\nPublicKey = " + peer({}).public_key +
+                                "\nPublicKey = " + twice + "\nAllowedIPs = 10.0.0.77/32\n\n" + office);
+  ASSERT_TRUE(push(plan({twice}, {}), 2));
+  const std::string file = read_file(lab_.config());
+  EXPECT_THAT(file, Not(HasSubstr(twice))) << "it would be back at the next boot";
+  EXPECT_THAT(file, HasSubstr("\nAllowedIPs = 10.0.0.3/32\nendpoint = vpn.example.org:51820\n"));
+  EXPECT_THAT(file, testing::EndsWith("\n\n" + office));
+  EXPECT_THAT(file, Not(HasSubstr("\n\n\n")));
+  EXPECT_THAT(file, Not(HasSubstr("[Peer]\n\n")));
+}
+
 TEST_F(PushScript, CommentsStayWithTheirPeers) {
   const auto alice = peer({"10.0.0.2/32"});
   const auto bob = peer({"10.0.0.3/32"});

@@ -118,7 +118,7 @@ for left in "/run/peerwright.$interface".*.* "$config".work.*.*; do
 done
 work=$(mktemp -d "/run/peerwright.$interface.$$.XXXXXX" 2>/dev/null) ||
   work=$(mktemp -d "$config.work.$$.XXXXXX" 2>/dev/null) || fail host_storage_failed "no temporary directory"
-trap 'rm -rf "$work"' EXIT
+trap 'wait; rm -rf "$work"' EXIT
 trap 'exit 124' HUP INT TERM PIPE # as timeout(1) would
 export TMPDIR="$work"
 
@@ -317,8 +317,9 @@ else
   # shellcheck disable=SC2016
   list='
 @push_list.awk@'
-  dump | run_awk "$list" part=1 "$work/plan" part=3 - | sort >"$work/kernel" ||
+  dump | { (run_awk "$list" part=1 "$work/plan" part=3 -) && : >"$work/listed"; } | sort >"$work/kernel" ||
     fail host_storage_failed "cannot write $work"
+  [ -e "$work/listed" ] || fail host_storage_failed "cannot write $work"
 fi
 read -r whole interface_key kernels bytes <"$work/counts" || fail host_storage_failed "cannot write $work"
 [ "$whole" = complete ] || wg_failed show

@@ -12,7 +12,7 @@ function value_is(name, value) {
   else if (name == "allowedips") ips = ips (ips != "" && value != "" ? "," : "") value
   else if (name == "presharedkey") psk = value
   else if (name == "persistentkeepalive") keepalive = tolower(value)
-  else if (name == "privatekey") print value > (work "/file_key")
+  else if (name == "privatekey" && !peers) print value > (work "/file_key")
 }
 function peer_ends() {
   if (key != "" && (shown(key) || key in hashed) && (key in hashed || is_key(key))) {
@@ -31,7 +31,7 @@ function peer_ends() {
 }
 BEGIN { printf "" > (work "/file"); printf "" > (work "/file_key") }
 part == 1 { plan_line(); next }
-mode == "push" && as_written() && $2 == "PublicKey" && !($4 in touched || $4 in hashed) { peer_ends(); peers++; next }
+mode == "push" && as_written() && !($4 in touched || $4 in hashed) { peer_ends(); peers++; next }
 { paragraph() }
 END {
   peer_ends()

@@ -45,7 +45,10 @@ function want(ips,  ip, i, n) {
   for (i = 1; i <= n; i++) wanted[ip[i]] = 1
 }
 function file_peer_ends() {
-  if (adds && key != "" && ips != "") file_ips[key] = file_ips[key] ips
+  if (adds && key != "" && ips != "") {
+    if (!(key in file_ips)) file_keys[++filed] = key
+    file_ips[key] = file_ips[key] ips
+  }
   key = ips = ""
 }
 function section_begins(header) {
@@ -62,8 +65,9 @@ function lose() {
   if ($2 != "(none)" && !($1 in gives_secret)) print "peer", $1, "preshared-key /dev/null" > (work "/lost")
   if ($8 != "off" && !($1 in gives_keepalive)) print "peer", $1, "persistent-keepalive off" > (work "/lost")
 }
-function judge_file(  key, ip, i, n) {
-  for (key in file_ips) {
+function judge_file(  key, ip, i, j, n) {
+  for (j = 1; j <= filed; j++) {
+    key = file_keys[j]
     if (key in present || key in touched) continue
     if (!(1 in known)) { known[1]; for (i in wanted) known[bits(i)] }
     n = split(file_ips[key], ip, ",")
@@ -117,7 +121,7 @@ part == 1 {
   next
 }
 part == 2 {
-  if (as_written() && $2 == "PublicKey" && $5 == "AllowedIPs" && NF == 7) {
+  if (as_written() && $5 == "AllowedIPs" && NF == 7) {
     file_peer_ends()
     peers++
     key = $4

@@ -23,6 +23,7 @@ function take_above(  text) {
   above = ""
 }
 function peer_line(line) {
+  if (line == "") return # awks differ in what they leave of the lines between two paragraphs
   if (line ~ /^[ \t]*#/) { above = above line "\n"; return }
   if (line ~ /^[ \t]*\[/) { keep(); begin(line); return }
   take_above()
@@ -32,7 +33,7 @@ function peer_line(line) {
   else if (name == "endpoint") endpoint = line
 }
 function peers_paragraph(  lines, n, i) {
-  if (above == "" && as_written() && $2 == "PublicKey") {
+  if (above == "" && as_written()) {
     keep()
     section = $0
     key = $4

@@ -12,7 +12,9 @@ function hash_lines(file,  i) {
   printf "" > file
   for (i = 1; i <= hashes; i++) if (order[i] in secret) print order[i], secret[order[i]] > file
 }
-function as_written() { return /^\[Peer\](\n[A-Za-z]+ = [^ \t\r\n#]+)+$/ }
+function as_written() { # with its one key first, and no name but these
+  return /^\[Peer\]\nPublicKey = [^ \t\r\n#]+(\n(PresharedKey|AllowedIPs|PersistentKeepalive|Endpoint) = [^ \t\r\n#]+)*$/
+}
 # A line as wg(8) reads it: `name` in lower case, and `value`. Answers whether it is one.
 function entry(line,  i) {
   sub(/#.*/, "", line)

@@ -6,7 +6,7 @@
 //   interface PUBLICKEY [kept]                   kept: it did not get the plan's
 //   kernel PUBLICKEY KEEPALIVE PREFIX,... psk|none    any number of them; whether it has a preshared key
 //   file PUBLICKEY KEEPALIVE PREFIX,... psk|none      any number of them
-//   equal                                        in the place of both, where their hashes are those of `equal_listing`
+//   equal                                        in the place of both, where each has the hash `equal_listing`
 //   secrets KERNELHASH FILEHASH
 //   config HASH PUBLICKEY                        of the saved [Interface]; "(none)"
 //   firewall LOADEDHASH STATEHASH FILEHASH       each "-" where there is none, "?" where nft does not tell

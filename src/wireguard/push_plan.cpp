@@ -97,21 +97,17 @@ HostPeer as_shown(const PeerConfig& peer) {
 }
 
 std::string equal_listing(const std::vector<PeerConfig>& peers) {
-  const auto sorted = by_key(peers);
-  const auto hash = [&](std::string_view name) {
-    std::string text;
-    text.reserve(sorted.size() * kListingLineBytes);
-    for (const PeerConfig* peer : sorted) {
-      text.append(name).append(" ").append(peer->public_key).append(" ");
-      text.append(peer->keepalive_seconds == 0 ? "off" : std::to_string(peer->keepalive_seconds)).append(" ");
-      if (peer->allowed_ips.empty()) text.append("(none)");
-      append_joined(text, peer->allowed_ips);
-      const bool secret = peer->keeps_preshared_key || is_preshared_key(peer->preshared_key);
-      text.append(secret ? " psk\n" : " none\n");
-    }
-    return sha256_hex(text);
-  };
-  return hash("kernel") + " " + hash("file");
+  std::string text;
+  text.reserve(peers.size() * kListingLineBytes);
+  for (const PeerConfig* peer : by_key(peers)) {
+    text.append(peer->public_key).append(" ");
+    text.append(peer->keepalive_seconds == 0 ? "off" : std::to_string(peer->keepalive_seconds)).append(" ");
+    if (peer->allowed_ips.empty()) text.append("(none)");
+    append_joined(text, peer->allowed_ips);
+    const bool secret = peer->keeps_preshared_key || is_preshared_key(peer->preshared_key);
+    text.append(secret ? " psk\n" : " none\n");
+  }
+  return sha256_hex(text);
 }
 
 // A file for `wg addconf`, in which all that is not for `wg` is a comment:
@@ -122,7 +118,7 @@ std::string equal_listing(const std::vector<PeerConfig>& peers) {
 //   #key KEY               the interface's new private key
 //   [Peer] sections        what a section does not say, a peer that stands there loses
 //   #hash KEY              in ascending order, each once: those that are to have a preshared key
-//   #equal KERNELHASH FILEHASH    where a listing that has them is not to be spelt out
+//   #equal HASH            where a listing that has it, of kernel and of file, is not to be spelt out
 //   #end
 Secret render_push(const PushPlan& plan) {
   std::vector<std::string_view> hashed(plan.hashed_keys.begin(), plan.hashed_keys.end());

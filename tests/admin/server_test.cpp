@@ -168,9 +168,11 @@ TEST_F(AdminServer, StopRightAfterStartEnds) {
 
 TEST_F(AdminServer, HasFewThreads) {
   const auto threads = [] { return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {}); };
+  ASSERT_TRUE(get("/livez"));  // who answers has all its threads
   const auto before = threads();
   auto second = Server::start("127.0.0.1:0", pages());
   ASSERT_TRUE(second);
+  ASSERT_TRUE(httplib::Client("127.0.0.1", (*second)->port()).Get("/livez"));
   EXPECT_EQ(static_cast<std::size_t>(threads() - before), 1 + Server::kThreads);  // one listens
 }
 

@@ -142,6 +142,23 @@ TEST_F(PushScript, AFullDiskIsSaid) {
   EXPECT_EQ(code(read({&one}, 4)), "host_storage_failed");
 }
 
+TEST_F(PushScript, AReadingWhoseReaderFailsIsNone) {
+  const auto one = peer({"10.0.0.2/32"}, 0, true);
+  ASSERT_TRUE(push(plan({}, {&one}), 1));
+  std::int64_t number = 1;
+  // Of the interface, and of the file: after all was said, before, and in the middle of it.
+  for (const char* program : {"*'Of a reading'*", "*'is answered as'*"}) {
+    for (const char* fault : {"/usr/bin/awk \"$@\"; exit 2", "exit 0", "/usr/bin/awk \"$@\" | head -c 20; exit 2"}) {
+      lab_.add_shim("awk",
+                    std::string("case \"$*\" in ") + program + ") " + fault + " ;; esac\nexec /usr/bin/awk \"$@\"\n");
+      EXPECT_EQ(code(read({&one}, ++number)), "host_storage_failed") << program << fault;
+      lab_.remove_shims();
+    }
+  }
+  EXPECT_EQ(lab_.run("ls -d /run/peerwright*").out, "");
+  EXPECT_EQ(code(read({&one}, ++number)), "ok");
+}
+
 TEST_F(PushScript, AKilledScriptLeavesNothingThatHindersTheNext) {
   const auto one = peer({"10.0.0.2/32"}, 0, true);
   const auto two = peer({"10.0.0.3/32"}, 0, true);

@@ -82,8 +82,8 @@ inline constexpr std::size_t kSpeltOutPeers = 100;
 // and prefixes have been checked; no key stands in it twice, and no prefix.
 Secret render_push(const PushPlan& plan);
 
-// The hashes of what an interface and its saved file show that have `peers` and nobody else, each key once: "KERNELHASH
-// FILEHASH", SHA-256 over the lines of an answer.
+// SHA-256 over what the lines of an answer say, without their first word, of an interface that has `peers` and nobody
+// else, each key once; the same for its saved file.
 std::string equal_listing(const std::vector<PeerConfig>& peers);
 
 // A peer as the host shows it. A saved file may also hold what is no value: such a prefix stays as it is, such a
@@ -132,8 +132,8 @@ struct HostAnswer {
 //   `host_command_refused` (never),
 //   `host_busy`, `host_storage_failed`, `host_timeout` (later)
 //   `own_way_cut` (never)             the plan for the key that the message ends with would cut the worker off
-// `equal_to` is what the plan's `equal_listing` was made of, or the `peers` of a push; the answer then shows it where the
-// host says that it does.
+// `equal_to` is what the plan's `equal_listing` was made of, or the `peers` of a push; the answer then shows it where
+// the host says that it does.
 Result<HostAnswer> parse_answer(std::string_view output, std::optional<int> exit_status, std::int64_t push_number,
                                 const std::vector<PeerConfig>& equal_to = {});
 

@@ -129,7 +129,7 @@ awk '
   /^#/ { last = $0; at = NR }
   NR == 1 { head = $0 }
   /^#[fk]/ { rarer = 1 }
-  /^#equal / { equal = $2 " " $3 }
+  /^#equal / { equal = $2 }
   END {
     fields = split(head, word, " ")
     print (last == "#end" && at == NR ? "ended" : "cut"), \
@@ -283,7 +283,8 @@ file_reader='
 read_file() {
   (run_awk "$awk_sections$file_reader" part=1 "$work/plan" part=2 RS= "$config") &&
     { file_key=$(wg pubkey <"$work/file_key" 2>/dev/null) || file_key='(none)'; } &&
-    printf '%s\n' "$file_key" >"$work/file_public_key" && sha256sum "$work/file" "$work/file_secrets" >"$work/file_hashes"
+    printf '%s\n' "$file_key" >"$work/file_public_key" &&
+    sha256sum "$work/file" "$work/file_secrets" "$config" >"$work/file_hashes"
 }
 write_file() {
   if cmp -s "$work/new" "$config"; then
@@ -328,13 +329,13 @@ read -r whole interface_key kernels bytes <"$work/counts" || fail host_storage_f
 
 [ -z "$number_stored" ] || wait "$number_stored" || fail host_storage_failed "cannot write $config.push"
 # Without a word of what the file says nothing is proven.
-# shellcheck disable=SC2046 # six words: three times a hash and a name
-set -- $(sha256sum "$config" "$work/kernel_secrets" "$work/kernel")
-[ $# -eq 6 ] || fail host_storage_failed "cannot read $config or $work"
+# shellcheck disable=SC2046 # four words: twice a hash and a name
+set -- $(sha256sum "$work/kernel" "$work/kernel_secrets")
+[ $# -eq 4 ] || fail host_storage_failed "cannot read $work"
 wait "$reader" || fail host_storage_failed "cannot read $config or write $work"
 {
   read -r shape files <"$work/files" && read -r file_key <"$work/file_public_key" &&
-    { read -r file_hash rest && read -r file_secrets rest; } <"$work/file_hashes"
+    { read -r file_hash rest && read -r file_secrets rest && read -r config_hash rest; } <"$work/file_hashes"
 } || fail host_storage_failed "cannot read $work"
 [ "$shape" = begins ] || shape_is_odd
 { wait "$firewall" && read -r loaded state saved <"$work/firewall"; } || fail host_storage_failed "cannot read $work"
@@ -343,7 +344,11 @@ if [ "$mode" = push ] && [ -n "$firewall_lines" ] && [ "$loaded" = '?' ]; then
   fail "$refused" "$refused_detail"
 fi
 printf 'interface %s\n' "$interface_key$kept" &&
-  if [ "$equal" = "$5 $file_hash" ]; then echo equal; else cat "$work/kernel" "$work/file"; fi &&
+  if [ "$1" = "$equal" ] && [ "$file_hash" = "$equal" ]; then
+    echo equal
+  else
+    awk '{ print part, $0 }' part=kernel "$work/kernel" part=file "$work/file"
+  fi &&
   printf 'secrets %s %s\nconfig %s %s\nfirewall %s %s %s\n' \
-    "$3" "$file_secrets" "$1" "$file_key" "$loaded" "$state" "$saved" &&
+    "$3" "$file_secrets" "$config_hash" "$file_key" "$loaded" "$state" "$saved" &&
   printf 'end %s ok %s %s\n' "$number" "$kernels" "$files"

@@ -22,7 +22,7 @@ function peer_ends() {
     else if (keepalive != "off" && keepalive !~ /^[0-9]+$/) keepalive = "?"
     if (psk == "" || psk ~ /^A+=$/) psk = "none"
     if (shown(key)) {
-      print "file", key, keepalive, ips, (psk == "none" ? psk : "psk") > (work "/file")
+      print key, keepalive, ips, (psk == "none" ? psk : "psk") > (work "/file")
       files++
     }
     if (key in hashed) secret[key] = psk

@@ -24,4 +24,4 @@ function entry(line,  i) {
   value = substr(line, i + 1)
   return i
 }
-function kernel_line() { return "kernel " $1 " " $8 " " $4 ($2 == "(none)" ? " none" : " psk") }
+function kernel_line() { return $1 " " $8 " " $4 ($2 == "(none)" ? " none" : " psk") }

@@ -29,16 +29,26 @@ std::string sorted_list(std::string joined) {
 
 constexpr const char* kShims = "/usr/local/sbin/";  // a host's own, and searched first
 
-// Back to a freshly prepared host: no peers, no push number, the [Interface] section alone. A bare one gets an
-// interface of its own first.
-constexpr const char* kWipe =
-    "set -e; [ -e /etc/wireguard/wg0.conf ] || (umask 077; printf '[Interface]\\nPrivateKey = %s\\nListenPort = "
-    "51820\\n"
-    "Address = 10.200.0.1/16, fd00:200::1/64\\nMTU = 1280\\n' \"$(wg genkey)\" >/etc/wireguard/wg0.conf); "
-    "wg show wg0 >/dev/null 2>&1 || wg-quick up wg0 >/dev/null 2>&1; sysctl -qw net.ipv4.ip_forward=1 "
-    "net.ipv6.conf.all.forwarding=1; wg show wg0 peers | while read -r k; do wg set wg0 peer \"$k\" remove; done; "
-    "cd /etc/wireguard; awk '/^\\[Peer\\]/{exit} {print}' wg0.conf > wg0.conf.fresh; chmod 600 wg0.conf.fresh; "
-    "mv wg0.conf.fresh wg0.conf; rm -f wg0.conf.* *.conf.lock *.conf.push *.nft; nft flush ruleset";
+// Of an interface that goes, wireguard-go takes the socket away only as it ends, and that of the next one with it if
+// that is quicker.
+std::string remove_interface(const std::string& name) {
+  const std::string socket = "/var/run/wireguard/" + name + ".sock";
+  return "ip link del " + name + " 2>/dev/null || true; for turn in $(seq 200); do [ -e " + socket +
+         " ] || break; sleep 0.05; done; rm -f " + socket + "; ";
+}
+
+// Back to a freshly prepared host: no peers, no push number, the [Interface] section alone. A bare one, or one that a
+// retirement has only just taken down, gets an interface of its own first.
+std::string wipe_command() {
+  return "set -e; [ -e /etc/wireguard/wg0.conf ] || (umask 077; printf '[Interface]\\nPrivateKey = %s\\nListenPort = "
+         "51820\\nAddress = 10.200.0.1/16, fd00:200::1/64\\nMTU = 1280\\n' \"$(wg genkey)\" >/etc/wireguard/wg0.conf); "
+         "{ ip link show wg0 >/dev/null 2>&1 && wg show wg0 >/dev/null 2>&1; } || { " +
+         remove_interface("wg0") +
+         "wg-quick up wg0 >/dev/null 2>&1; }; sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1; "
+         "wg show wg0 peers | while read -r k; do wg set wg0 peer \"$k\" remove; done; "
+         "cd /etc/wireguard; awk '/^\\[Peer\\]/{exit} {print}' wg0.conf > wg0.conf.fresh; chmod 600 wg0.conf.fresh; "
+         "mv wg0.conf.fresh wg0.conf; rm -f wg0.conf.* *.conf.lock *.conf.push *.nft; nft flush ruleset";
+}
 
 // As a provider hands it over: nothing of a server is there.
 constexpr const char* kMakeBare =
@@ -52,7 +62,7 @@ LabHost::LabHost(int number, bool wiped)
     : number_(number),
       address_(required_environment("LAB_HOST_" + std::to_string(number))),
       host_key_(required_environment("LAB_HOSTKEY_" + std::to_string(number))) {
-  if (wiped) sh(kWipe);
+  if (wiped) sh(wipe_command());
   interface_key_ = sh("wg show wg0 public-key | tr -d '\\n'");
 }
 
@@ -95,16 +105,6 @@ LabHost::Peers LabHost::file_peers(const std::string& interface) const {
   }
   return peers;
 }
-
-namespace {
-// Of an interface that goes, wireguard-go takes the socket away only as it ends, and that of the next one with it if
-// that is quicker.
-std::string remove_interface(const std::string& name) {
-  const std::string socket = "/var/run/wireguard/" + name + ".sock";
-  return "ip link del " + name + " 2>/dev/null; for turn in $(seq 200); do [ -e " + socket +
-         " ] || break; sleep 0.05; done; rm -f " + socket + "; ";
-}
-}  // namespace
 
 LabInterface::LabInterface(const LabHost& host, int number) : host_(host), name_("wg" + std::to_string(number)) {
   // A test that was killed left its own behind.
